@@ -15,6 +15,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as ObjectKeys from "./ObjectKeys.ts"
 import * as Turn from "./Turn.ts"
 
 /** What is written at once: less than a millisecond. One for a value and for 16 characters, eight for a container. */
@@ -61,7 +62,7 @@ class Size {
 
   keysOf(value: object): ReadonlyArray<string> {
     if (this.listed === value) return this.keys
-    const keys = Object.keys(value)
+    const keys = ObjectKeys.of(value)
     if (keys.length > manyKeys) {
       this.listed = value
       this.keys = keys

@@ -222,7 +222,42 @@ const defaultLineValues = 2 ** 28
 export type Level =
   | { readonly _tag: "Scalar"; readonly value: null | boolean | number | string }
   | { readonly _tag: "Array"; readonly items: ReadonlyArray<unknown> | Iterable<unknown> }
-  | { readonly _tag: "Object"; readonly keys: ReadonlyArray<string>; readonly items: ReadonlyArray<unknown> }
+  | { readonly _tag: "Object"; readonly keys: ReadonlyArray<string>; readonly items: Items }
+
+/**
+ * The items of an object by the positions of their keys: an array, or made on demand for an object of many keys.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Items extends Iterable<unknown> {
+  readonly length: number
+  readonly at: (index: number) => unknown
+}
+
+/** The values of an object's keys. */
+class ObjectItems implements Items {
+  readonly #object: Readonly<Record<string, unknown>>
+  readonly #keys: ReadonlyArray<string>
+
+  constructor(object: object, keys: ReadonlyArray<string>) {
+    this.#object = object as Readonly<Record<string, unknown>>
+    this.#keys = keys
+  }
+
+  get length(): number {
+    return this.#keys.length
+  }
+
+  at(index: number): unknown {
+    const key = this.#keys.at(index)
+    return key === undefined ? undefined : this.#object[key]
+  }
+
+  *[Symbol.iterator](): IterableIterator<unknown> {
+    for (let at = 0; at < this.length; at++) yield this.at(at)
+  }
+}
 
 /**
  * The first level of a value's projection, for showing a large value level by level. Its items can be passed to `level`
@@ -240,7 +275,7 @@ export const level = (value: unknown): Level => {
       return {
         _tag: "Object",
         keys,
-        items: items ?? Array.from({ [Symbol.iterator]: () => iterator! })
+        items: items ?? new ObjectItems(projected.object!, keys)
       }
     }
     return { _tag: "Array", items: items ?? { [Symbol.iterator]: () => iterator! } }

@@ -8,6 +8,7 @@ import {
   Column as PyColumn,
   DataFrame,
   Index,
+  keysOf as keysOfObject,
   NdArray,
   pythonStr,
   Series,
@@ -97,12 +98,13 @@ const fromArray = (array: NdArray): Table | undefined => {
 const keysOf = (value: unknown): ReadonlyArray<string> | undefined => {
   if (typeof value !== "object" || value === null) return undefined
   if (value instanceof Map) {
+    if (value.size > maxColumns) return undefined
     const keys = [...value.keys()]
     return keys.every((key) => typeof key === "string") ? keys : undefined
   }
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null
-    ? Object.keys(value)
+    ? keysOfObject(value)
     : undefined
 }
 

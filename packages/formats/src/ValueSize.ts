@@ -3,9 +3,8 @@
  *
  * @since 0.1.0
  */
-import { Column as PyColumn, isDict, PyObject } from "@effect-prefect/pickle"
+import { Column as PyColumn, isDict, knownKeys, PyObject } from "@effect-prefect/pickle"
 import { hasSharedTexts } from "./internal/internedTexts.ts"
-import { largeOf } from "./internal/largeObjects.ts"
 import { byteSizeOf } from "./internal/python/columnSize.ts"
 import { Column, Table } from "./Table.ts"
 
@@ -233,17 +232,15 @@ class Estimator {
   }
 
   private fields(value: object): number {
-    const large = largeOf(value)
-    if (large !== undefined) {
-      const { count, sample } = large
-      const of = (part: (key: string) => unknown) => this.list(sample.length, (at) => part(sample[at]!))
-      const values = () => of((key) => Reflect.get(value, key))
-      if (sample.every(isIndex)) {
-        const high = Math.max(...sample.slice(-sampled).map(Number))
-        return indices(count, high) - count * word + this.weighed(count / sample.length, values)
-      }
-      return count * (entry - 2 * word) +
-        this.weighed(count / sample.length, () => of((key) => key) + values())
+    const known = knownKeys(value)
+    if (known !== undefined) {
+      const { length } = known
+      const texts = this.list(length, (at) => known[at])
+      const values = this.list(length, (at) => Reflect.get(value, known[at]!))
+      // The list has a word for each key, and the digits of indices are in no other place.
+      return isIndex(known[length - 1])
+        ? indices(length, Number(known[length - 1])) + texts + values - length * word
+        : length * (entry - word) + texts + values
     }
     const keys = Object.keys(value)
     // V8 leaves room for four properties in an object without any.

@@ -327,7 +327,8 @@ describe("an object of very many keys", () => {
           const size = ValueSize.estimate(value)
           assert.isFalse(list.mock.calls.some(([listed]) => listed === value))
           const ratio = size / ValueSize.estimate(copy)
-          assert.isTrue(ratio > 0.9 && ratio < 1.1, `${ratio}`)
+          // The list of its keys has eight bytes for each, beside some seventy.
+          assert.isTrue(ratio > 1 && ratio < 1.2, `${ratio}`)
         } finally {
           list.mockRestore()
         }
@@ -436,7 +437,7 @@ describe("an object of more keys than V8 holds", () => {
 describe("an object of a subclass of dict with very many keys", () => {
   it.effect("becomes a dict whose keys are not listed at once", () =>
     Effect.gen(function*() {
-      const count = 20_000
+      const count = 40_000
       const pairs = Array.from({ length: count }, (_, at) => `\x8c\x08k${String(at).padStart(7, "0")}K\x47`).join("")
       const listed = mostListedKeys()
       const value = yield* Effect.ensuring(

@@ -98,11 +98,6 @@ export interface LoadsOptions {
   /** Called with each class or function that the pickle names, once per name, before it is used. */
   readonly onGlobal?: (global: PyGlobal) => void
   /**
-   * Called with each dict object of very many keys, as often as keys are added: the number of its keys so far, equal ones
-   * counted again, and some of them. To list the keys of such an object takes long. The array of keys grows later.
-   */
-  readonly onLargeDict?: (dict: object, count: number, sample: ReadonlyArray<string>) => void
-  /**
    * Called for each dict that is a Map, because a key of it is not text, unless a class or function of `onGlobal` makes it.
    * Where neither is called, all keys are texts.
    */

@@ -10,6 +10,7 @@ import { exceptionOf } from "./classes/exceptions.ts"
 import { emptyIndex } from "./classes/pandas/columns.ts"
 import { geometryOf } from "./classes/wkb.ts"
 import { PickleError } from "./errors.ts"
+import { KeyList, keysOf } from "./objectKeys.ts"
 import { NamedTuple, PyDict, Tuple } from "./values/containers.ts"
 import { Column, DataFrame, Index } from "./values/dataframe.ts"
 import { Timezone, ZoneInfo, zoneOf } from "./values/datetime.ts"
@@ -20,7 +21,11 @@ import { isDict, Opaque, PyEnum, PyGlobal, PyObject } from "./values/objects.ts"
 import { SparseMatrix } from "./values/sparse.ts"
 
 const entriesOf = (dict: Record<string, unknown> | Map<unknown, unknown>): Iterable<[unknown, unknown]> =>
-  dict instanceof Map ? dict.entries() : Object.entries(dict)
+  dict instanceof Map ? dict.entries() : pairsOf(dict)
+
+function* pairsOf(dict: Record<string, unknown>): IterableIterator<[string, unknown]> {
+  for (const key of keysOf(dict)) yield [key, dict[key]]
+}
 
 /** A dict with the given entries: an object where `loads` makes one. */
 const dictOf = (entries: Iterable<readonly [unknown, unknown]>): Record<string, unknown> | PyDict => {
@@ -62,11 +67,13 @@ function* largeDictOf(pairs: ReadonlyArray<readonly [unknown, unknown]>): Genera
   }
   if (!isText || map.size > maxKeys) return map
   const out = new Dict()
+  const keys = new KeyList()
   let looked = 0
   for (const [key, value] of map) {
-    out[key as string] = value
+    keys.set(out, key as string, value)
     if (++looked % every === 0) yield
   }
+  yield* keys.close(out)
   return out
 }
 

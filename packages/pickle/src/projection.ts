@@ -5,6 +5,7 @@
  */
 import { base64 } from "./base64.ts"
 import { PickleError } from "./errors.ts"
+import { deletedKey, keysOf, valuesOf } from "./objectKeys.ts"
 import { memberOf, plainOf } from "./plain.ts"
 import { pythonStr } from "./pythonText.ts"
 import { Column, DataFrame, Index, isMissing, NA, NaT, Series, Timedelta, Timestamp } from "./values/dataframe.ts"
@@ -29,12 +30,27 @@ export interface JsonContainer {
   readonly iterator: Iterator<unknown> | null
   /** The number of items taken so far; for traversals. */
   next: number
+  /** The object whose keys and values these are, when the values are not listed. */
+  readonly object?: object
 }
 
 const entriesOf = (entries: Iterable<readonly [unknown, unknown]>): JsonContainer => {
   const last = new Map<string, unknown>()
   for (const [key, value] of entries) last.set(pythonStr(key), value)
   return { keys: [...last.keys()], items: [...last.values()], iterator: null, next: 0 }
+}
+
+/** The entries of a Map. Different texts or numbers are different keys. */
+const mapEntries = (map: ReadonlyMap<unknown, unknown>): JsonContainer => {
+  const [first] = map.keys()
+  const kind = typeof first
+  if (kind !== "string" && kind !== "number") return entriesOf(map)
+  const keys: Array<string> = []
+  for (const key of map.keys()) {
+    if (typeof key !== kind) return entriesOf(map)
+    keys.push(pythonStr(key))
+  }
+  return { keys, items: [...map.values()], iterator: null, next: 0 }
 }
 
 const itemsOf = (items: ReadonlyArray<unknown>): JsonContainer => ({ keys: null, items, iterator: null, next: 0 })
@@ -50,14 +66,10 @@ const iterate = (values: Iterable<unknown>): JsonContainer => ({
 const fewKeys = 1_024
 
 const objectEntries = (value: object): JsonContainer => {
-  const keys = Object.keys(value)
+  const keys = keysOf(value)
   return keys.length <= fewKeys
     ? { keys, items: Object.values(value), iterator: null, next: 0 }
-    : { keys, items: null, iterator: valuesOf(value as Readonly<Record<string, unknown>>, keys), next: 0 }
-}
-
-function* valuesOf(object: Readonly<Record<string, unknown>>, keys: ReadonlyArray<string>): IterableIterator<unknown> {
-  for (let i = 0; i < keys.length; i++) yield object[keys[i]!]
+    : { keys, items: null, iterator: valuesOf(value, keys), next: 0, object: value }
 }
 
 /** One dimension of a NumPy array: `start` counts items in row-major order. */
@@ -145,7 +157,7 @@ const objectForm = (value: PyObject): JsonContainer => {
 
 const isEmptyState = (state: unknown): boolean =>
   state === null || (Array.isArray(state) && state.every(isEmptyState)) ||
-  (isDictObject(state) && Object.keys(state).length === 0) || (state instanceof Map && state.size === 0)
+  (isDictObject(state) && keysOf(state).length === 0) || (state instanceof Map && state.size === 0)
 
 /** A datetime whose offset is unknown is never shown as if it had no zone. */
 const unknownZone = (className: string, value: string, tzinfo: unknown): JsonContainer => ({
@@ -210,7 +222,7 @@ export const jsonForm = (value: unknown): null | boolean | number | string | Jso
   if (value === null) return null
   if (Array.isArray(value)) return itemsOf(value)
   if (isPlainObject(value)) return objectEntries(value)
-  if (value instanceof Map) return entriesOf(value)
+  if (value instanceof Map) return mapEntries(value)
   if (value instanceof Set) return iterate(value)
   if (value instanceof Uint8Array) return base64(value)
   if (value instanceof PyFloat) return Number.isFinite(value.value) ? value.value : null
@@ -374,6 +386,7 @@ export const toJson = (value: unknown): unknown => {
         const next = iterator!.next()
         if (next.done !== true) {
           if (keys !== null) key = keys[frame.form.next++]!
+          if (next.value === deletedKey) continue
           current = next.value
           break
         }

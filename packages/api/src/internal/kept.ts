@@ -1,3 +1,4 @@
+import * as ObjectKeys from "@effect-prefect/core/ObjectKeys"
 import * as Turn from "@effect-prefect/core/Turn"
 import * as Effect from "effect/Effect"
 import { MalformedResponse, PrefectApiError } from "../PrefectApiError.ts"
@@ -27,7 +28,7 @@ export function* bytesSteps(value: unknown): Generator<undefined, number> {
     const next = waiting.pop()
     if (typeof next !== "object" || next === null) look(next)
     else if (Array.isArray(next)) { for (const part of next) if (look(part)) yield }
-    else for (const key in next) if (look((next as Record<string, unknown>)[key])) yield
+    else for (const key of ObjectKeys.of(next)) if (look((next as Record<string, unknown>)[key])) yield
   }
   return bytes
 }

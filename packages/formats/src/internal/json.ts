@@ -2,6 +2,7 @@
  * JSON as Python's `json` module writes and reads it: NaN and the infinities are numbers, integers have any size, and
  * the last of duplicate keys wins.
  */
+import { KeyList, manyKeys } from "@effect-prefect/pickle"
 import { blockLength, Blocks, isList } from "./blocks.ts"
 import { LargeDict, largeDictOf, setIn } from "./largeDict.ts"
 import { refuse } from "./refusal.ts"
@@ -104,6 +105,8 @@ interface Frame {
   container: Container
   key: string
   count: number
+  /** The keys of an object of very many. */
+  keys: KeyList | undefined
 }
 
 /** Characters that are looked into at once. */
@@ -233,7 +236,7 @@ class Parser {
         this.at++
         this.weight += code === 0x5b ? listWeight : this.maps ? mapWeight : objectWeight
         const container: Container = code === 0x5b ? [] : this.maps ? new Map<string, unknown>() : {}
-        const frame: Frame = { container, key: "", count: 0 }
+        const frame: Frame = { container, key: "", count: 0, keys: undefined }
         const first = this.skip()
         if (first !== (code === 0x5b ? 0x5d : 0x7d)) {
           if (code === 0x7b) frame.key = this.key()
@@ -262,7 +265,13 @@ class Parser {
         } else if (container instanceof Blocks) container.push(value)
         else {
           checkKeys(++frame.count, this.maxKeys)
-          setKey(container, frame.key, value)
+          if (frame.keys !== undefined) {
+            frame.keys.set(container, frame.key, value)
+            if (frame.count % 4_096 === 0) frame.container = yield* frame.keys.settled(container)
+          } else {
+            setKey(container, frame.key, value)
+            if (frame.count === manyKeys) frame.keys = new KeyList(Object.keys(container))
+          }
         }
         code = this.skip()
         if (code === 0x2c) {
@@ -276,6 +285,7 @@ class Parser {
         if (code !== (isArray ? 0x5d : 0x7d)) this.fail(isArray ? "a comma or ]" : "a comma or }")
         this.at++
         open.pop()
+        if (frame.keys !== undefined) yield* frame.keys.close(frame.container)
         if (frame.container instanceof LargeDict) this.#large = frame.container
         value = this.maps ? trimmed(frame.container) : frame.container
       }

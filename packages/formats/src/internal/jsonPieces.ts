@@ -2,6 +2,7 @@
  * JSON of any length in pieces of some hundred kilobytes, each of which `JSON.parse` reads in a moment. The end of a piece
  * is found in the bytes, so that the whole text is never in memory.
  */
+import { KeyList } from "@effect-prefect/pickle"
 import { shortAsciiOf } from "./bytes.ts"
 import {
   checkKeys,
@@ -12,11 +13,9 @@ import {
   maxJsonDepth,
   maxJsonKeys,
   objectWeight,
-  setKey,
   textWeight,
   word
 } from "./json.ts"
-import { manyKeys, rememberLarge } from "./largeObjects.ts"
 import { type Steps, toEnd } from "./steps.ts"
 import { afterSpace, decodeJsonText, isSpace, jsonUtf8Steps, strictUtf8, utf8PiecesSteps, utf8Text } from "./text.ts"
 
@@ -121,16 +120,25 @@ const openObject = 0x7b
 const closeObject = 0x7d
 
 /** A container that is longer than a piece, into which its elements are put. */
-interface Open {
-  readonly container: Array<unknown> | Record<string, unknown>
+type Open = OpenList | OpenObject
+
+interface OpenList {
+  readonly container: Array<unknown>
   /** Its key in the container around it. */
   readonly key: string
-  /** The number of its keys so far, and some of them. */
-  count: number
-  readonly sample: Array<string>
+  readonly keys: undefined
 }
 
-const opened = (isList: boolean, key: string): Open => ({ container: isList ? [] : {}, key, count: 0, sample: [] })
+interface OpenObject {
+  container: Record<string, unknown>
+  readonly key: string
+  /** Its keys so far, and how many were set, equal ones counted again. */
+  readonly keys: KeyList
+  count: number
+}
+
+const opened = (isList: boolean, key: string): Open =>
+  isList ? { container: [], key, keys: undefined } : { container: {}, key, keys: new KeyList(), count: 0 }
 
 /** Thrown within a piece that is not JSON. */
 const notJson = Symbol("not JSON")
@@ -321,32 +329,30 @@ function* parsePieces(bytes: Uint8Array, maxKeys: number): Steps<{ readonly valu
   /** Reads the elements from the beginning of the piece to a place. */
   function* take(end: number): Steps<void> {
     const frame = open[open.length - 1]!
-    const { container } = frame
     const begin = isSpace(bytes[piece]) ? yield* afterSpace(bytes, piece) : piece
     if (begin >= end) {
       if (isOwed) throw notJson
       return
     }
     isOwed = false
-    const isList = Array.isArray(container)
+    const isList = frame.keys === undefined
     if (end - begin > longString) {
       const value = yield* longElement(bytes, begin, end, isList)
       if (value !== undefined) {
-        if (isList) container.push(value.text)
-        else setKey(container, value.key, value.text)
+        if (isList) frame.container.push(value.text)
+        else frame.keys.set(frame.container, value.key, value.text)
         return
       }
     }
     const content = end - begin > longString ? yield* withoutSpace(bytes, begin, end) : bytes.subarray(begin, end)
     const text = utf8Text(content) ?? notText()
     const part = parsePiece(isList ? `[${text}]` : `{${text}}`, scanner.otherwise < begin)
-    if (Array.isArray(container)) { for (const value of part as Array<unknown>) container.push(value) }
+    if (isList) { for (const value of part as Array<unknown>) frame.container.push(value) }
     else {
       const keys = Object.keys(part)
-      checkKeys(frame.count + keys.length, maxKeys)
-      for (const key of keys) setKey(container, key, (part as Record<string, unknown>)[key])
-      frame.count += keys.length
-      if (keys.length > 0) frame.sample.push(keys[0]!)
+      checkKeys(frame.count += keys.length, maxKeys)
+      for (const key of keys) frame.keys.set(frame.container, key, (part as Record<string, unknown>)[key])
+      frame.container = yield* frame.keys.settled(frame.container)
     }
   }
 
@@ -355,18 +361,18 @@ function* parsePieces(bytes: Uint8Array, maxKeys: number): Steps<{ readonly valu
     while (scanner.at < bytes.length) {
       if (scanner.scan(Math.min(next, bytes.length), open.length)) {
         const i = scanner.at
-        const { container, key } = open[open.length - 1]!
-        if ((bytes[i] === closeArray) !== Array.isArray(container)) return undefined
+        const { key, keys } = open[open.length - 1]!
+        if ((bytes[i] === closeArray) !== (keys === undefined)) return undefined
         // The memory of the last piece is requested before it is read, like that of the others.
         if (i - piece > largeText >> 4) yield scanner.weight
         yield* take(i)
-        const { count, sample } = open.pop()!
-        if (count > manyKeys) rememberLarge(container, { count, sample })
-        const around = open[open.length - 1]?.container
+        const { container } = open.pop()!
+        if (keys !== undefined) yield* keys.close(container)
+        const around = open[open.length - 1]
         const after = yield* afterSpace(bytes, i + 1)
         if (around === undefined) return after === bytes.length ? { value: container } : undefined
-        if (Array.isArray(around)) around.push(container)
-        else setKey(around, key, container)
+        if (around.keys === undefined) around.container.push(container)
+        else around.keys.set(around.container, key, container)
         const follows = bytes[after]
         isOwed = follows === 0x2c
         if (!isOwed && follows !== closeArray && follows !== closeObject) return undefined
@@ -387,7 +393,7 @@ function* parsePieces(bytes: Uint8Array, maxKeys: number): Steps<{ readonly valu
             scanner.commas[at] = -1
           } else if (scanner.depth > at) {
             const inner = scanner.starts[at + 1]!
-            const isList = Array.isArray(open[at - 1]!.container)
+            const isList = open[at - 1]!.keys === undefined
             const key = isList ? onlySpace(bytes, piece, inner) : keyOf(bytes, piece, inner)
             open.push(opened(bytes[inner] === openArray, key))
             isOwed = false

@@ -444,8 +444,8 @@ export const fillDict = (machine: Machine, at: number, end: number): number => {
     key = readPlain(machine)
     const value = readPlain(machine)
     if (typeof key === "string" && !isIndexKey(key)) {
+      if (keys !== null && dict[key] === undefined) keys.push(key)
       dict[key] = value
-      if (keys !== null) keys.push(key)
     } else {
       if (machine.isLate(dict)) {
         machine.pending = lateEntries(machine, at, [key, value], machine.p, end)
@@ -457,7 +457,6 @@ export const fillDict = (machine: Machine, at: number, end: number): number => {
     }
   }
   machine.grown(dict, count / 2)
-  machine.counted(dict, key as string, count / 2)
   return count
 }
 

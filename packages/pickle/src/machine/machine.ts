@@ -7,6 +7,7 @@
 import { largeCall } from "../classes/large.ts"
 import { type Context, inert } from "../context.ts"
 import { exceeded, fail, PickleError } from "../errors.ts"
+import { manyKeys, rememberKeys } from "../objectKeys.ts"
 import { type ClassDecoder, type Limits, limitsFor, type LoadsOptions } from "../options.ts"
 import { decoderOf, finisherOf, isKnownReference, keepState, stateSetterOf } from "../registry.ts"
 import { ByteArray, Counter, Deque, FrozenSet, OrderedDict, PyDict, PySet, Tuple } from "../values/containers.ts"
@@ -56,10 +57,6 @@ const maxLine = 0x400000
 
 /** The bytes in which a newline is searched one by one: a call of `indexOf` costs as much. */
 const nearNewline = 32
-
-/** Keys that are set on a dict at once and are worth counting, and the number of keys of a large dict. */
-const manyPairs = 256
-const largeDict = 0x8000
 
 /**
  * Keys of all dict objects together from which on those of each are counted, and how many more one may have. V8 numbers
@@ -153,8 +150,6 @@ export class Machine implements Context {
   /** Fingerprints of the first keys of dicts, and the number of dicts whose first key was not seen before. */
   firstKeys: Uint32Array | null = null
   novel = 0
-  /** The number of keys of dict objects to which many were added at once, and some of them. */
-  private dicts: Map<object, { count: number; readonly sample: Array<string> }> | null = null
   /** All keys of such dict objects, which V8 takes long to list; none where the machine does not run in steps. */
   private keyLists: Map<object, Array<string>> | null = null
   /** The number of single keys that were set at each place of the stack, or at several. */
@@ -662,17 +657,6 @@ export class Machine implements Context {
     }
   }
 
-  /** Counts keys that were set on a dict object, one of which is passed. */
-  counted(dict: object, key: string, count: number): void {
-    if (count < manyPairs || this.options.onLargeDict === undefined) return
-    const dicts = this.dicts ??= new Map()
-    let known = dicts.get(dict)
-    if (known === undefined) dicts.set(dict, known = { count: 0, sample: [] })
-    known.count += count
-    known.sample.push(key)
-    if (known.count > largeDict) this.options.onLargeDict(dict, known.count, known.sample)
-  }
-
   /**
    * The list to which the keys that a dict object is about to get must be added; null when none is kept for it. One begins
    * with many keys at once.
@@ -686,14 +670,23 @@ export class Machine implements Context {
     return list
   }
 
-  /** Adds a key to the list of a dict object at a place of the stack. One begins when it has got many keys one by one. */
-  keyAdded(dict: object, key: string, at: number): void {
+  /** Counts a key of a dict object at a place of the stack. A list begins when it has got many keys one by one. */
+  keyAdded(dict: object, at: number): void {
     const { single } = this
     if (single === null) return
-    if (this.keyLists !== null) this.keyLists.get(dict)?.push(key)
     if (++single[at % places]! % manySingle !== 0 || this.keyLists?.has(dict) === true) return
     const list = Object.keys(dict)
     if (list.length >= manySingle / 2) (this.keyLists ??= new Map()).set(dict, list)
+  }
+
+  /**
+   * Remembers the keys of large dict objects when the pickle ends, unless what a caller gave may have added others, which
+   * no list has.
+   */
+  closeDicts(): void {
+    const { keyLists, options: { classes, persistentLoad } } = this
+    if (keyLists === null || classes !== undefined || persistentLoad !== undefined) return
+    for (const [dict, keys] of keyLists) if (keys.length > manyKeys) rememberKeys(dict, keys)
   }
 
   /** Whether a dict object at a place of the stack becomes a PyDict in steps. */
@@ -723,6 +716,7 @@ export class Machine implements Context {
   toMap(at: number): PyDict {
     const old = this.stack[at] as Record<string, unknown>
     const map = this.newMap()
+    this.keyLists?.delete(old)
     for (const key of Object.keys(old)) map.insert(key, old[key], this.equality)
     this.stack[at] = map
     this.replace(old, map)

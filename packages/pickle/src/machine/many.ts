@@ -119,8 +119,8 @@ function* entries(machine: Machine, target: unknown, start: number, end: number)
     const key = stack[i]
     if (isDictObject(dict)) {
       if (typeof key === "string" && !isIndexKey(key)) {
+        if (keys !== null && dict[key] === undefined) keys.push(key)
         dict[key] = stack[i + 1]
-        if (keys !== null) keys.push(key)
       } else {
         const map: PyDict = yield* machine.toMapSteps(dict)
         map.insert(key, stack[i + 1], machine.equality)
@@ -128,10 +128,7 @@ function* entries(machine: Machine, target: unknown, start: number, end: number)
       }
     } else machine.setItem(dict, key, stack[i + 1])
     if (i % every === start % 2) {
-      if (isDictObject(dict)) {
-        machine.grown(dict, every / 2)
-        machine.counted(dict, key as string, every / 2)
-      }
+      if (isDictObject(dict)) machine.grown(dict, every / 2)
       yield
     }
   }

@@ -420,9 +420,11 @@ const run = (machine: Machine): boolean => {
         if (sp > height) height = sp
         if (isDictObject(dict)) {
           if (typeof key === "string" && !isIndexKey(key)) {
+            const keys = machine.keyList(dict, false)
+            if (keys !== null && dict[key] === undefined) keys.push(key)
             dict[key] = value
             machine.grown(dict, 1)
-            machine.keyAdded(dict, key, at)
+            machine.keyAdded(dict, at)
           } else if (machine.isLate(dict)) {
             machine.pending = latePairs(machine, at, at + 1, at + 3)
             left--
@@ -448,13 +450,10 @@ const run = (machine: Machine): boolean => {
           for (; i < sp; i += 2) {
             const key = stack[i]
             if (typeof key !== "string" || isIndexKey(key)) break
+            if (keys !== null && dict[key] === undefined) keys.push(key)
             dict[key] = stack[i + 1]
-            if (keys !== null) keys.push(key)
           }
-          if (i > start) {
-            machine.grown(dict, (i - start) / 2)
-            machine.counted(dict, stack[i - 2] as string, (i - start) / 2)
-          }
+          if (i > start) machine.grown(dict, (i - start) / 2)
           if (i < sp && machine.isLate(dict)) {
             machine.pending = latePairs(machine, start - 1, i, sp)
             sp = start
@@ -656,6 +655,7 @@ function* ended(machine: Machine): Generator<undefined, { readonly value: unknow
     const isTree = machine.shared === 0 && classes === undefined && persistentLoad === undefined
     yield* checkDepth(value, machine.limits.depth, isTree, keysOf)
   }
+  machine.closeDicts()
   return { value, end: machine.p }
 }
 

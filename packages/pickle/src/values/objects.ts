@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import { fail } from "../errors.ts"
+import { keysOf } from "../objectKeys.ts"
 import { type EqualityBudget, equalityKey, keyPart, spend } from "./equality.ts"
 import { type Inspect, inspected, projected } from "./json.ts"
 
@@ -133,7 +134,7 @@ const addEntries = (out: Map<string, unknown>, dict: object): void => {
   }
   // V8 lists the entries of an object of very many keys far more slowly than its keys.
   const object = dict as Readonly<Record<string, unknown>>
-  for (const key of Object.keys(object)) out.set(key, object[key])
+  for (const key of keysOf(object)) out.set(key, object[key])
 }
 
 /** The name of a class that cloudpickle stored by value, or of an interpreter type that it named. */

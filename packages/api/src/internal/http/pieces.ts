@@ -1,4 +1,5 @@
 /** JSON text of many megabytes in pieces of some hundred kilobytes, so that other work can run between them. */
+import { KeyList } from "@effect-prefect/core/ObjectKeys"
 import * as Turn from "@effect-prefect/core/Turn"
 import * as Effect from "effect/Effect"
 import { isTooDeep, maxDepth, maxKeys, rememberDepth, rememberWide } from "../depth.ts"
@@ -39,15 +40,16 @@ const closeObject = 0x7d
 
 /** A container that is longer than a piece, into which its elements are put. */
 interface Open {
-  readonly container: Array<unknown> | Record<string, unknown>
+  container: Array<unknown> | Record<string, unknown>
   /** Its key in the container around it. */
   readonly key: string
   /** Its nesting within a row, which is an element of an array: 1 for the row, 0 outside of rows. */
   readonly level: number
   /** Whether it nests too deep for a row. Determined only inside rows. */
   isDeep: boolean
-  /** The number of keys of an object so far. */
-  keys: number
+  /** The keys of an object so far, and how many were set, equal ones counted again. */
+  readonly keys: KeyList | undefined
+  count: number
   /** The text between two elements, from the bracket before the comma to the first key after it. */
   separator: string | undefined
   /** The last position of that text, the number of guesses in a row that were wrong, and of those that it was far from. */
@@ -61,7 +63,8 @@ const opened = (isList: boolean, key: string, level: number): Open => ({
   key,
   level,
   isDeep: level > maxDepth,
-  keys: 0,
+  keys: isList ? undefined : new KeyList(),
+  count: 0,
   separator: undefined,
   found: -1,
   misses: 0,
@@ -111,14 +114,13 @@ export function* parseInPieces(
 
   const add = (values: ReadonlyArray<unknown> | Record<string, unknown>) => {
     const frame = open[open.length - 1]!
-    const { container, level } = frame
+    const { container, keys, level } = frame
     if (level > 0) frame.isDeep ||= isTooDeep(values, maxDepth - level + 1)
     if (Array.isArray(container)) { for (const value of values as ReadonlyArray<unknown>) container.push(value) }
     else {
-      const keys = Object.keys(values)
-      for (const key of keys) setKey(container, key, (values as Record<string, unknown>)[key])
-      frame.keys += keys.length
-      if (frame.keys > maxKeys) rememberWide(container)
+      const added = Object.keys(values)
+      for (const key of added) keys!.set(container, key, (values as Record<string, unknown>)[key])
+      frame.count += added.length
     }
   }
 
@@ -139,6 +141,10 @@ export function* parseInPieces(
     if (isOwed && (Array.isArray(values) ? values.length === 0 : content.trim() === "")) notJson()
     isOwed = false
     add(values)
+    const frame = open[open.length - 1]!
+    if (frame.keys !== undefined) {
+      frame.container = yield* frame.keys.settled(frame.container as Record<string, unknown>)
+    }
     yield
   }
 
@@ -248,9 +254,12 @@ export function* parseInPieces(
       }
     }
     if (isClosed) {
-      const { container, key, level } = frame
-      if ((text.charCodeAt(at) === closeArray) !== Array.isArray(container)) notJson()
+      const { key, keys, level } = frame
+      if ((text.charCodeAt(at) === closeArray) !== (keys === undefined)) notJson()
       yield* take(at)
+      const { container, count } = frame
+      if (count > maxKeys) rememberWide(container)
+      if (keys !== undefined) yield* keys.close(container)
       if (level === 1) rememberDepth(container, frame.isDeep)
       open.pop()
       depth--
@@ -259,7 +268,7 @@ export function* parseInPieces(
       if (around === undefined) return after === text.length ? container : notJson()
       if (level > 1) around.isDeep ||= frame.isDeep
       if (Array.isArray(around.container)) around.container.push(container)
-      else setKey(around.container, key, container)
+      else around.keys!.set(around.container, key, container)
       const follows = text.charCodeAt(after)
       at = piece = after
       if (follows === comma) goOn(after)
@@ -455,12 +464,6 @@ const cutOf = (text: LongText, before: number, from: number): number => {
     if (text.charCodeAt(before - back) === 0x75 && isEscaped(text, before - back, from)) return before - back - 1
   }
   return before
-}
-
-/** Sets a key as `JSON.parse` does, which treats `__proto__` like any other. */
-const setKey = (object: Record<string, unknown>, key: string, value: unknown): void => {
-  if (key !== "__proto__") object[key] = value
-  else Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true })
 }
 
 /** The value of a text, or why there is none. */

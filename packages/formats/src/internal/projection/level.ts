@@ -1,5 +1,5 @@
 /** One level of a projection: the values inside a container, and large ones in parts. */
-import { type JsonContainer, jsonForm, pythonStr } from "@effect-prefect/pickle"
+import { type JsonContainer, jsonForm, pythonStr, valuesOf } from "@effect-prefect/pickle"
 import { type Column, Table } from "../../Table.ts"
 import { Places } from "../places.ts"
 import { every, type Steps } from "../steps.ts"
@@ -139,7 +139,3 @@ export const listedEntries = ({ keys, object }: Listed): JsonContainer => ({
   iterator: valuesOf(object, keys),
   next: 0
 })
-
-function* valuesOf(object: Readonly<Record<string, unknown>>, keys: ReadonlyArray<string>): IterableIterator<unknown> {
-  for (let at = 0; at < keys.length; at++) yield object[keys[at]!]
-}

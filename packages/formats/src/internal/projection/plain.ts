@@ -1,4 +1,5 @@
 /** Values that are JSON already, which the engine converts faster than they are traversed. */
+import { keysOf } from "@effect-prefect/pickle"
 
 /** The maximum depth of a value that `JSON.stringify`, which is recursive, converts as a whole. */
 export const plainDepth = 32
@@ -53,7 +54,7 @@ export class Plain {
     if (prototype !== Object.prototype && prototype !== null && Object.getPrototypeOf(prototype) !== null) return false
     const fields = value as Readonly<Record<string, unknown>>
     if (typeof fields["toJSON"] === "function") return false
-    const keys = Object.keys(fields)
+    const keys = keysOf(fields)
     if (keys.length > plainLimit) {
       this.listed = { object: fields, keys }
       return false

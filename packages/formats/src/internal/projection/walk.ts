@@ -1,5 +1,12 @@
 /** Traverses a value for its projection. */
-import { Column as PandasColumn, DataFrame, Index, type JsonContainer, Series } from "@effect-prefect/pickle"
+import {
+  Column as PandasColumn,
+  DataFrame,
+  deletedKey,
+  Index,
+  type JsonContainer,
+  Series
+} from "@effect-prefect/pickle"
 import { Undecodable } from "../../FormatError.ts"
 import { Table } from "../../Table.ts"
 import { Refusal, refuse } from "../refusal.ts"
@@ -282,6 +289,7 @@ export function* walk(root: unknown, sink: Sink, options: Options | undefined): 
         frame.next++
         if (next.done !== true) {
           value = next.value
+          if (value === deletedKey) continue
           if (frame.keys !== null) {
             const key = frame.keys[frame.next - 1]!
             if (key.length > shortKey) {

@@ -8,7 +8,6 @@ import {
   type PyGlobal,
   PyObject
 } from "@effect-prefect/pickle"
-import { rememberLarge } from "../largeObjects.ts"
 import { Refusal } from "../refusal.ts"
 import type { Steps } from "../steps.ts"
 import { fromDataFrame } from "./frames.ts"
@@ -31,19 +30,6 @@ const largeOf = (object: PyObject, maxBytes: number): Steps<unknown> | undefined
 export const mayBeNative = (global: PyGlobal): boolean =>
   mayBePlain(global) || /^(?:polars|torch|PIL)\./.test(`${global.module}.`)
 
-/** Keys of a large dict between two that are kept as a sample. */
-const apart = 4_096
-
-function* dictSteps(object: PyObject, steps: Generator<undefined, unknown>): Generator<undefined, unknown> {
-  const dict = yield* steps
-  if (typeof dict === "object" && dict !== null && !(dict instanceof Map)) {
-    const sample: Array<string> = []
-    for (let at = 0; at < object.pairs.length; at += apart) sample.push(object.pairs[at]![0] as string)
-    rememberLarge(dict, { count: object.pairs.length, sample })
-  }
-  return dict
-}
-
 function* nativeSteps(value: PyObject, steps: Steps<unknown>): Steps<unknown> {
   let native: unknown
   try {
@@ -60,8 +46,7 @@ export const largeNativeOf = (value: object, maxBytes: number): Steps<unknown> |
   if (!(value instanceof PyObject)) return undefined
   const library = largeOf(value, maxBytes)
   if (library !== undefined) return nativeSteps(value, library)
-  const dict = largePlainOf(value)
-  return dict === undefined ? undefined : dictSteps(value, dict)
+  return largePlainOf(value)
 }
 
 const plainValue = (value: PyObject): unknown => {

@@ -1,6 +1,5 @@
 /** Replaces values inside a value, in place. */
-import { DefaultDict, isDict, NdArray, PyDict, PyFloat, PyObject, PySet } from "@effect-prefect/pickle"
-import { largeOf } from "../largeObjects.ts"
+import { DefaultDict, isDict, keysOf, NdArray, PyDict, PyFloat, PyObject, PySet } from "@effect-prefect/pickle"
 import type { Steps } from "../steps.ts"
 
 const isContainer = (value: unknown): value is object =>
@@ -23,15 +22,11 @@ function* mapArray(array: ReadonlyArray<unknown>, each: (value: unknown) => unkn
   }
 }
 
-/**
- * Replaces every value directly inside a container by the result of `each`. Keys of dicts stay; they need not be given,
- * but V8 takes long to list very many.
- */
+/** Replaces every value directly inside a container by the result of `each`. Keys of dicts stay. */
 function* mapChildren(
   container: object,
   each: (value: unknown) => unknown,
-  ask = askNothing,
-  keys?: ReadonlyArray<string>
+  ask = askNothing
 ): Steps<void> {
   let looked = 0
   if (Array.isArray(container)) yield* mapArray(container, each, ask)
@@ -75,7 +70,7 @@ function* mapChildren(
   } else if (isDict(container) || Object.getPrototypeOf(container) === Object.prototype) {
     // An object of JSON, or the dict of a pickle.
     const dict = container as Record<string, unknown>
-    for (const key of keys ?? Object.keys(dict)) {
+    for (const key of keysOf(dict)) {
       const now = each(dict[key])
       if (now !== dict[key]) dict[key] = now
       const asked = ask()
@@ -152,7 +147,7 @@ const sizeOf = (value: object): number =>
     : value instanceof Map || value instanceof Set
     ? 48 * value.size
     : isDict(value)
-    ? 64 * (largeOf(value)?.count ?? Object.keys(value).length)
+    ? 64 * keysOf(value).length
     : value instanceof NdArray
     ? ownSize(value.bytes)
     : Object.getPrototypeOf(value) === Object.prototype
@@ -162,12 +157,6 @@ const sizeOf = (value: object): number =>
 /** The bytes of a buffer that was made for a value; others are views of what was read. */
 const ownSize = (value: unknown): number =>
   value instanceof Uint8Array && value.byteLength === value.buffer.byteLength ? value.byteLength : 0
-
-function* keysOf(pairs: ReadonlyArray<readonly [unknown, unknown]>): Generator<undefined, ReadonlyArray<string>> {
-  const keys: Array<string> = []
-  for (const [key] of pairs) if (keys.push(key as string) % every === 0) yield
-  return keys
-}
 
 /** Fewer bytes of memory are not requested. */
 const askedAtOnce = 0x40000
@@ -187,8 +176,6 @@ export function* rewriteDown(
   /** Values whose replacement takes long, with its steps, and what they became. */
   const later = new Map<object, Steps<unknown>>()
   const changed = new Map<object, unknown>()
-  /** The keys of dicts that such values became. */
-  const keys = new Map<object, ReadonlyArray<string>>()
   /** The memory of what was put in the place of other values: each may be a copy of what many of them share. */
   let made = 0
   let asked = 0
@@ -220,7 +207,7 @@ export function* rewriteDown(
   for (;;) {
     while (stack.length > 0) {
       const container = stack.pop()!
-      yield* mapChildren(container, visit, ask, keys.get(container))
+      yield* mapChildren(container, visit, ask)
       if (++looked % 1_024 === 0) yield
     }
     const [next] = later
@@ -235,16 +222,13 @@ export function* rewriteDown(
     }
     const now = step.value
     changed.set(next[0], now)
-    if (next[0] instanceof PyObject && next[0].pairs.length > 0 && isDict(now) && !(now instanceof Map)) {
-      keys.set(now, yield* keysOf(next[0].pairs))
-    }
     enter(next[0], now, made > before)
   }
   if (made > asked) yield made
   if (changed.size === 0) return out
   const current = (value: unknown): unknown => isContainer(value) && changed.has(value) ? changed.get(value) : value
   for (const [container, now] of replaced) {
-    if (container === now) yield* mapChildren(container, current, askNothing, keys.get(container))
+    if (container === now) yield* mapChildren(container, current)
     if (++looked % 1_024 === 0) yield
   }
   return current(out)

@@ -1,6 +1,7 @@
 /** Pickles in the forms in which Prefect stored them: raw, or as base64 text. */
 import {
   Interval,
+  keysOf,
   loads,
   type LoadsOptions,
   loadsSteps,
@@ -11,7 +12,6 @@ import {
 } from "@effect-prefect/pickle"
 import { type ClassRegistry, resolveSteps } from "../../ClassRegistry.ts"
 import { latin1Of } from "../bytes.ts"
-import { rememberLarge } from "../largeObjects.ts"
 import { largeNativeOf, mayBeNative, nativeOf } from "../python/libraries.ts"
 import { plainFloats, rewriteDown } from "../python/rewrite.ts"
 import { isLegacyTorch, readLegacyTorch, readTorchArchive, torchArchive } from "../python/torch.ts"
@@ -169,7 +169,7 @@ function* findAmbiguousKey(root: unknown, most: number | undefined): Steps<boole
       if (seen?.has(value) === true) continue
       seen?.add(value)
       const dict = value as Readonly<Record<string, unknown>>
-      for (const key of Object.keys(dict)) {
+      for (const key of keysOf(dict)) {
         if (++looked % every === 0) yield
         const item = dict[key]
         if (typeof item === "object" && item !== null) stack.push(item)
@@ -308,11 +308,7 @@ function* readPlain(bytes: Uint8Array, registry: ClassRegistry, maxBytes: number
   return yield* finish(value, globals.some(mayBeNative), registry, maxBytes)
 }
 
-const load = (bytes: Uint8Array, options: LoadsOptions): Steps<unknown> =>
-  guarded(loadsSteps(bytes, { ...options, onLargeDict }))
-
-const onLargeDict = (dict: object, count: number, sample: ReadonlyArray<string>): void =>
-  rememberLarge(dict, { count, sample })
+const load = (bytes: Uint8Array, options: LoadsOptions): Steps<unknown> => guarded(loadsSteps(bytes, options))
 
 /** Columns are read when they are asked for, so that damage may show only here. */
 const finish = (root: unknown, hasNative: boolean, registry: ClassRegistry, maxBytes: number): Steps<unknown> =>

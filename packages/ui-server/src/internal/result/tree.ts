@@ -94,7 +94,7 @@ const step = (level: JsonProjection.Level, key: string): unknown => {
   let found: { readonly value: unknown } | undefined
   if (level._tag === "Object") {
     const index = level.keys.indexOf(key)
-    if (index >= 0) found = { value: level.items[index] }
+    if (index >= 0) found = { value: level.items.at(index) }
   } else if (level._tag === "Array" && /^(?:0|[1-9]\d{0,14})$/.test(key)) found = at(level.items, Number(key))
   if (found === undefined) throw nothingThere()
   return found.value
@@ -130,7 +130,7 @@ export const levelAt = (root: unknown, path: string, offset: number, limit: numb
   if (value instanceof Uint8Array || level._tag === "Scalar") return { kind, size: 0, items }
   if (level._tag === "Object") {
     for (let i = offset; i < Math.min(level.keys.length, offset + limit); i++) {
-      items.push({ key: level.keys[i]!, ...glanceOnce(level.items[i]) })
+      items.push({ key: level.keys[i]!, ...glanceOnce(level.items.at(i)) })
     }
     return { kind, size, items }
   }
