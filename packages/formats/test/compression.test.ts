@@ -11,7 +11,8 @@ import {
   type Compression,
   compressionOf,
   decompress,
-  decompressSmall
+  decompressSmall,
+  type Limits
 } from "../src/internal/compression/compression.ts"
 import { Output } from "../src/internal/compression/output.ts"
 import { zstdFrames } from "../src/internal/compression/zstd.ts"
@@ -41,6 +42,10 @@ const random = (length: number) => {
 }
 
 const limits = { maxBytes: 1 << 30, maxRatio: 1000 }
+
+/** zlib's at once, and the others in steps without another turn. */
+const atOnce = (kind: Compression, bytes: Uint8Array, limits: Limits): Uint8Array =>
+  decompressSmall(kind, bytes, limits) ?? Effect.runSync(decompress(kind, bytes, limits))
 /** A frame whose header does not say its size. */
 const unsizedZstd = async (text: string): Promise<Buffer> => {
   const stream = zlib.createZstdCompress()
@@ -89,7 +94,7 @@ describe("compressions", () => {
 
   it.effect.each(kinds)("%s gives its content, at once and step by step", (kind) =>
     Effect.gen(function*() {
-      assert.isTrue(pickle.equals(decompressSmall(kind, compressed[kind], limits)!))
+      assert.isTrue(pickle.equals(atOnce(kind, compressed[kind], limits)))
       assert.isTrue(pickle.equals(yield* decompress(kind, compressed[kind], limits)))
     }))
 
@@ -98,11 +103,11 @@ describe("compressions", () => {
     (kind) =>
       Effect.gen(function*() {
         const exact = { ...limits, maxBytes: pickle.length }
-        assert.lengthOf(decompressSmall(kind, compressed[kind], exact)!, pickle.length)
+        assert.lengthOf(atOnce(kind, compressed[kind], exact), pickle.length)
         assert.lengthOf(yield* decompress(kind, compressed[kind], exact), pickle.length)
         const less = { ...limits, maxBytes: pickle.length - 1 }
         assert.strictEqual((yield* reasonOf(kind, compressed[kind], less))._tag, "TooLarge")
-        assert.throws(() => decompressSmall(kind, compressed[kind], less))
+        assert.throws(() => atOnce(kind, compressed[kind], less))
       })
   )
 
@@ -112,7 +117,7 @@ describe("compressions", () => {
       garbled.fill(0x55, garbled.length >> 1)
       const reason = yield* reasonOf(kind, garbled)
       assert.strictEqual(reason._tag, "Undecodable")
-      assert.throws(() => decompressSmall(kind, garbled, limits))
+      assert.throws(() => atOnce(kind, garbled, limits))
       const cut = compressed[kind].subarray(0, -20)
       assert.strictEqual((yield* reasonOf(kind, cut))._tag, "Undecodable")
     }))
@@ -280,6 +285,24 @@ describe("compressions", () => {
       assert.isTrue(streams[0]!.destroyed)
       assert.isBelow(streams[0]!.bytesWritten, bytes.length / 2)
     }))
+
+  it.effect.each(["gzip", "zlib", "zstd"] as const)("%s comes to zlib in pieces", (kind) =>
+    Effect.gen(function*() {
+      const written = vi.spyOn(Duplex.prototype, "write")
+      yield* Effect.addFinalizer(() => Effect.sync(() => written.mockRestore()))
+      const plain = random(3 << 20)
+      const bytes = { gzip: zlib.gzipSync, zlib: zlib.deflateSync, zstd: zlib.zstdCompressSync }[kind](plain)
+      assert.isTrue(plain.equals(yield* decompress(kind, bytes, limits)))
+      const lengths = written.mock.calls.map(([chunk]) => (chunk as Uint8Array).length)
+      assert.strictEqual(lengths.reduce((sum, length) => sum + length), bytes.length)
+      assert.isAtMost(Math.max(...lengths), 1 << 20)
+    }))
+
+  it("that is not zlib's is never read at once", () => {
+    for (const kind of ["bz2", "xz", "lzma"] as const) {
+      assert.isUndefined(decompressSmall(kind, compressed[kind], limits))
+    }
+  })
 
   it.effect("may make bytes as many times larger as they are told, above 64 MiB", () =>
     Effect.gen(function*() {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { unlz4Block, unlz4Frame } from "../src/internal/compression/lz4.ts"
+import { unlz4Block, unlz4Frame, unlz4FrameSteps } from "../src/internal/compression/lz4.ts"
 import { Refusal } from "../src/internal/refusal.ts"
 
 const extended = (length: number): Array<number> => {
@@ -108,5 +108,58 @@ describe("an LZ4 block", () => {
       assert.throws(() => unlz4Frame(frame(block.length), length), Refusal)
     }
     assert.throws(() => unlz4Frame(frame(block.length + 10), expected.length), Refusal)
+  })
+
+  it("of any length is read in steps of at most a megabyte or two", () => {
+    const length = 5_000_003
+    const literals = Array.from({ length: 11 }, (_, at) => at + 1)
+    const count = length - literals.length - 5
+    const periodic = Uint8Array.from({ length }, (_, at) => at < length - 5 ? at % 11 + 1 : 9)
+    const framed = (...blocks: ReadonlyArray<Uint8Array>) =>
+      Uint8Array.from(Buffer.concat([
+        Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82]),
+        ...blocks.flatMap((
+          block
+        ) => [new Uint8Array(Uint32Array.of(block.length).buffer), block]),
+        Buffer.alloc(4)
+      ]))
+    const match = Uint8Array.from([...sequence(literals, 11, count), ...last([9, 9, 9, 9, 9])])
+    const literal = Buffer.concat([Uint8Array.from([0xf0, ...extended(length)]), periodic])
+    const stored = framed(periodic)
+    // The sign bit of the size of a block that is not compressed.
+    stored[10]! |= 0x80
+    for (const frame of [framed(match), framed(literal), stored]) {
+      const steps = unlz4FrameSteps(frame, length)
+      let count = 0
+      for (;;) {
+        const step = steps.next()
+        if (step.done === true) {
+          assert.isTrue(Buffer.from(periodic).equals(step.value))
+          break
+        }
+        count++
+      }
+      assert.isAbove(count, length / 0x200000)
+    }
+    const many = Buffer.alloc(3 * 200_000, Uint8Array.from(sequence([], 4, 5)))
+    const block = Buffer.concat([Uint8Array.from(sequence([1, 2, 3, 4], 4, 5)), many])
+    const short = unlz4FrameSteps(framed(block), 9 + 5 * 200_000)
+    short.next()
+    assert.isFalse(short.next().done)
+  })
+
+  it("is refused where a length is of more bytes than come, before all of it is read", () => {
+    for (const token of [0xf0, 0x0f]) {
+      const block = new Uint8Array(100_000).fill(255)
+      block.set(token === 0x0f ? [0x1f, 1, 1, 0] : [token])
+      const watched = new Proxy(block, {
+        get: (target, key) => {
+          if (Number(key) > 1_000) assert.fail("it is read")
+          const value: unknown = Reflect.get(target, key, target)
+          return typeof value === "function" ? value.bind(target) : value
+        }
+      })
+      assert.throws(() => unlz4Block(watched, new Uint8Array(1_000), 0), /longer than it says/)
+    }
   })
 })

@@ -70,3 +70,19 @@ it("a block of bzip2 whose bytes repeat is written in steps", () => {
   expect(output.result().every((byte) => byte === 0)).toBe(true)
   expect(longest).toBeLessThanOrEqual(3 * megabyte)
 })
+
+it("a block of bzip2 whose bytes do not repeat is written in shorter steps", () => {
+  // `python -c 'import bz2; print(bz2.compress(b"abc" * 200000))'`.
+  const bytes = new Uint8Array(
+    Buffer.from("QlpoOTFBWSZTWf0TuCsBhp+BADgAIABQZgKU0wElBcBJQWAkoLxdyRThQkP0TuCs", "base64")
+  )
+  const output = new Output(0, megabyte, fail)
+  let longest = 0
+  let before = 0
+  for (const _ of bunzip2(bytes, output)) {
+    longest = Math.max(longest, output.length - before)
+    before = output.length
+  }
+  expect(output.length).toBe(600_000)
+  expect(longest).toBeLessThan(200_000)
+})

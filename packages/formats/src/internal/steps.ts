@@ -63,14 +63,14 @@ const nextTurn = (): void => {
 }
 
 /** Whether the work of this turn has taken its time. */
-const isLong = (): boolean => {
+export const isLong = (): boolean => {
   if (began !== undefined) return performance.now() - began > slice
   begin()
   return false
 }
 
 /** Gives timers, the network and other fibers a turn, if this one is long; a fiber of `Effect.runSync` can have no other. */
-const otherTurn: Effect.Effect<void> = Effect.callback(function(resume) {
+export const otherTurn: Effect.Effect<void> = Effect.callback(function(resume) {
   if (this.executionMode === "sync" || !isLong()) return resume(Effect.void)
   const goOn = () => resume(Effect.void)
   waiting.add(goOn)

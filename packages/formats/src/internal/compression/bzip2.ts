@@ -127,21 +127,54 @@ const readSelectors = (reader: BitReader, groups: number): Uint8Array => {
   return selectors
 }
 
-/** Reads the symbols of a block into `block` as bytes before the Burrows–Wheeler transform; returns their number. */
-const readSymbols = (reader: BitReader, block: Uint32Array, used: Uint8Array, counts: Int32Array): number => {
+/** Groups of symbols that are read in one step. */
+const groupsAtOnce = 512
+
+/** The symbols of a block, as far as they were read. */
+interface Symbols {
+  readonly codes: ReadonlyArray<Code>
+  readonly selectors: Uint8Array
+  /** The bytes before the Burrows–Wheeler transform. */
+  readonly block: Uint32Array
+  /** The number of each byte. */
+  readonly counts: Int32Array
+  readonly front: Uint8Array
+  readonly endOfBlock: number
+  group: number
+  length: number
+  run: number
+  runWeight: number
+}
+
+const openSymbols = (reader: BitReader, block: Uint32Array): Symbols => {
+  const used = readUsedBytes(reader)
   const groups = reader.read(3)
   if (groups < 2 || groups > 6) damaged("a block has the wrong number of Huffman codes")
   const selectors = readSelectors(reader, groups)
   const codes: Array<Code> = []
   for (let i = 0; i < groups; i++) codes.push(readCode(reader, used.length + 2))
-  const endOfBlock = used.length + 1
-  const front = used.slice()
+  return {
+    codes,
+    selectors,
+    block,
+    counts: new Int32Array(256),
+    front: used.slice(),
+    endOfBlock: used.length + 1,
+    group: 0,
+    length: 0,
+    run: 0,
+    runWeight: 1
+  }
+}
+
+/** Reads some symbols; returns whether the block ends with them. */
+const readSymbols = (reader: BitReader, read: Symbols): boolean => {
+  const { block, codes, counts, endOfBlock, front, selectors } = read
   const { bytes } = reader
   let { bits, count, position } = reader
-  let length = 0
-  let run = 0
-  let runWeight = 1
-  for (let group = 0;; group++) {
+  let { length, run, runWeight } = read
+  const last = read.group + groupsAtOnce
+  for (let { group } = read; group < last; group++) {
     const code = group < selectors.length ? codes[selectors[group]!]! : damaged("a block has too few selectors")
     const { base, limit, symbols } = code
     for (let left = groupSize; left > 0; left--) {
@@ -178,7 +211,8 @@ const readSymbols = (reader: BitReader, block: Uint32Array, used: Uint8Array, co
         reader.bits = bits
         reader.count = count
         reader.position = position
-        return length
+        read.length = length
+        return true
       }
       if (length >= block.length) damaged("a block is longer than it says")
       let at = symbol - 1
@@ -191,10 +225,21 @@ const readSymbols = (reader: BitReader, block: Uint32Array, used: Uint8Array, co
     }
     if (position > bytes.length + 8) damaged("it ends early")
   }
+  reader.bits = bits
+  reader.count = count
+  reader.position = position
+  read.group = last
+  read.length = length
+  read.run = run
+  read.runWeight = runWeight
+  return false
 }
 
 /** Bytes that are written in one step: a block whose bytes repeat becomes up to 52 times as long. */
 const bytesAtOnce = 0x200000
+
+/** Bytes of a block that are undone in one step: those that follow each other lie anywhere in its memory. */
+const entriesAtOnce = 0x20000
 
 /** What is left to write of a block, whose transform was undone, and the CRC of what was written. */
 interface Unwritten {
@@ -233,7 +278,8 @@ const writeSome = (unwritten: Unwritten, output: Output): void => {
   let at = output.length
   let room = buffer.length
   const stop = at + bytesAtOnce
-  for (; left > 0 && at < stop; left--) {
+  const rest = Math.max(0, left - entriesAtOnce)
+  for (; left > rest && at < stop; left--) {
     const entry = block[next]!
     const byte = entry & 0xff
     next = entry >>> 8
@@ -293,11 +339,10 @@ export function* bunzip2(bytes: Uint8Array, output: Output): Generator<void, Uin
         refuse("the bzip2 stream was written by a bzip2 before 0.9.5, whose blocks are randomised")
       }
       const origin = reader.read(24)
-      const counts = new Int32Array(256)
-      const used = readUsedBytes(reader)
-      const length = readSymbols(reader, block, used, counts)
+      const symbols = openSymbols(reader, block)
+      while (!readSymbols(reader, symbols)) yield
+      const { counts, length } = symbols
       if (origin >= length) damaged("a block starts outside of itself")
-      // A block of 900 kB takes 50 ms where the code is not compiled yet.
       yield
       const unwritten = undone(block, length, origin, counts)
       while (unwritten.left > 0) {

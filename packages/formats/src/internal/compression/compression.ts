@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import type { FormatError } from "../../FormatError.ts"
 import { zlib } from "../node.ts"
 import { formatError, Refusal, refuse, tooLarge } from "../refusal.ts"
+import { isLong, otherTurn } from "../steps.ts"
 import { bunzip2, isBzip2 } from "./bzip2.ts"
 import { isLzmaAlone, unlzmaAlone } from "./lzma.ts"
 import { Output } from "./output.ts"
@@ -109,16 +110,6 @@ const stepsOf = (compression: "bz2" | "xz" | "lzma", bytes: Uint8Array, output: 
     ? unxz(bytes, output)
     : unlzmaAlone(bytes, output)
 
-const stepwise = (compression: "bz2" | "xz" | "lzma", bytes: Uint8Array, limit: number, exceeded: () => never) =>
-  stepsOf(compression, bytes, new Output(bytes.length * 4, limit, exceeded))
-
-const toEnd = <A>(steps: Generator<void, A>): A => {
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
-  }
-}
-
 const atOnceByZlib = (
   compression: "gzip" | "zlib" | "zstd",
   bytes: Uint8Array,
@@ -152,6 +143,9 @@ const onTheWay = 1 << 20
 const tooSmallParts = (): never => refuse(`it is compressed (zstd) in too many frames of less than ${leastPart} bytes`)
 
 const nothing = new Uint8Array(0)
+
+/** zlib does not stop within such bytes when it is interrupted, though they may have nothing but blocks without content. */
+const writtenAtOnce = 1 << 20
 
 /** Decompressed bytes in one piece, which are copied only if they come in several. */
 class Joined {
@@ -222,7 +216,8 @@ export const decompressSmall = (
         return joined.result()
       }
       default:
-        return toEnd(stepwise(compression, bytes, most, exceeded))
+        // In steps, which take a moment too where there is little.
+        return undefined
     }
   } catch (error) {
     if (error === large) return undefined
@@ -260,15 +255,21 @@ const chunksOfZlib = (
   stream.on("error", () => {})
   const parts = partsOf(compression, bytes)[Symbol.iterator]()
   let count = 0
+  let part: Uint8Array = nothing
   const feed = (error?: Error | null) => {
     if (stream.destroyed || (error !== undefined && error !== null)) return
     try {
-      const part = parts.next()
-      if (part.done === true) stream.end()
-      else if (part.value === undefined) setImmediate(feed)
-      else if (++count > freeParts && taken + onTheWay + stream.readableLength < count * leastPart) tooSmallParts()
+      if (part.length === 0) {
+        const next = parts.next()
+        if (next.done === true) return void stream.end()
+        if (next.value === undefined) return void setImmediate(feed)
+        if (++count > freeParts && taken + onTheWay + stream.readableLength < count * leastPart) tooSmallParts()
+        part = next.value
+      }
+      const written = part.subarray(0, writtenAtOnce)
+      part = part.subarray(writtenAtOnce)
       // zlib continues with a new frame if the last one ended with the bytes that were written.
-      else stream.write(part.value, feed)
+      stream.write(written, feed)
     } catch (refusal) {
       stream.destroy(refusal as Error)
     }
@@ -380,12 +381,20 @@ export const decompress = (
     return Effect.gen(function*() {
       const output = new Output(bytes.length * 4, limit, exceeded)
       const steps = stepsOf(compression, bytes, output)
+      const size = () => output.bytes.length + output.beside
+      /** The last step of this turn, or the one after which there is not enough memory. */
+      const lastStep = () => {
+        for (;;) {
+          const step = steps.next()
+          if (step.done === true || isLong() || (limits.reserve !== undefined && size() > reserved)) return step
+        }
+      }
       for (;;) {
-        const step = yield* run(() => steps.next())
+        const step = yield* run(lastStep)
         if (step.done === true) return step.value
-        const wait = room(output.bytes.length + output.beside)
+        const wait = room(size())
         if (wait !== undefined) yield* wait
-        yield* Effect.yieldNow
+        yield* otherTurn
       }
     })
   })

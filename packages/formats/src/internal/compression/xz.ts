@@ -1,8 +1,10 @@
 // Measured: bench/formats.bench.ts
 /** The .xz container, version 1.2 of the xz file format: streams of blocks of LZMA2, each with a check. */
+import { Blocks } from "../blocks.ts"
 import { crc32 } from "../checksum.ts"
 import { crypto } from "../node.ts"
 import { refuse } from "../refusal.ts"
+import { every } from "../steps.ts"
 import { type Filter, filterOf } from "./filters.ts"
 import { decoderOf } from "./lzmaInWasm.ts"
 import type { Decoder } from "./lzmaStream.ts"
@@ -260,7 +262,7 @@ function* readStream(reader: Reader, output: Output): Generator<void, void> {
   if (flags[0] !== 0 || check > 15) refuse("the xz stream has flags of a later version of the format")
   const checkSize = checkSizes[check]!
   /** The sizes of each block, as the index must repeat them. */
-  const sizes: Array<number> = []
+  const sizes = new Blocks()
   for (;;) {
     const headerSize = (reader.byte() + 1) * 4
     if (headerSize === 4) break
@@ -282,11 +284,15 @@ function* readStream(reader: Reader, output: Output): Generator<void, void> {
     reader.need(checkSize)
     yield* verify(check, data, reader.bytes.subarray(reader.at, reader.at + checkSize))
     reader.at += checkSize
-    sizes.push(headerSize + compressed + checkSize, plain)
+    sizes.push(headerSize + compressed + checkSize)
+    sizes.push(plain)
   }
   const index = reader.at - 1
   if (reader.number() !== sizes.length / 2) damaged("its index does not count its blocks")
-  for (const size of sizes) if (reader.number() !== size) damaged("its index does not agree with its blocks")
+  for (let at = 0; at < sizes.length; at++) {
+    if (reader.number() !== sizes.at(at)) damaged("its index does not agree with its blocks")
+    if (at % every === every - 1) yield
+  }
   pad(reader, index)
   const indexEnd = reader.at
   if (crc32(reader.bytes.subarray(index, indexEnd)) !== reader.uint32()) damaged("the checksum of its index is wrong")
@@ -299,6 +305,9 @@ function* readStream(reader: Reader, output: Output): Generator<void, void> {
   ) damaged("its footer is wrong")
 }
 
+/** Bytes of padding between two steps. Streams have a multiple of four bytes, so that none is stepped over. */
+const paddingStep = 0x40000
+
 /**
  * Decompresses all streams; like Python's `lzma.decompress`, it ignores bytes after the last one. Yields after each
  * chunk, which holds at most 2 MiB.
@@ -307,8 +316,12 @@ export function* unxz(bytes: Uint8Array, output: Output): Generator<void, Uint8A
   const reader = new Reader(bytes, 0)
   do {
     yield* readStream(reader, output)
+    yield
     // Streams may be followed by padding, a multiple of four zeros.
-    while (reader.at + 4 <= bytes.length && reader.view.getUint32(reader.at) === 0) reader.at += 4
+    while (reader.at + 4 <= bytes.length && reader.view.getUint32(reader.at) === 0) {
+      reader.at += 4
+      if (reader.at % paddingStep === 0) yield
+    }
   } while (isXz(bytes, reader.at))
   const isCut = reader.at < bytes.length && bytes.length - reader.at < 4 &&
     bytes.subarray(reader.at).every((byte) => byte === 0)
