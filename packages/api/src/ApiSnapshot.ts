@@ -145,7 +145,8 @@ export const make = Effect.fnUntraced(function*(
       table("task", Stream.suspend(() => Stream.fromIterable(tasks.values()))),
       table(
         "task_run_state",
-        taskRuns.pipe(
+        // Their rows, which may be long, are not asked for again.
+        ofRuns((flowRunId) => api.taskRunSummaries({ flowRunId })).pipe(
           Stream.mapEffect(
             ({ taskRunId }) =>
               Effect.map(

@@ -20,12 +20,15 @@
  */
 import * as FlowRunView from "@effect-prefect/core/FlowRunView"
 import * as FlowView from "@effect-prefect/core/FlowView"
+import * as JsonText from "@effect-prefect/core/JsonText"
 import * as LogEntry from "@effect-prefect/core/LogEntry"
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import * as Turn from "@effect-prefect/core/Turn"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Backend from "./Backend.ts"
+import { isTooDeepSteps, rememberDepth } from "./internal/depth.ts"
 import * as RowsBackend from "./internal/tables/backend.ts"
 import type { Row, Rows, TableName } from "./internal/tables/rowIndex.ts"
 import * as PrefectApi from "./PrefectApi.ts"
@@ -147,9 +150,29 @@ const rowsOf = (tables: Tables): Rows => {
           if (detail !== undefined) throw new TypeError(`row ${place} of the table ${name}: ${detail}`)
         }
       }),
-    read: (name, places) => Effect.sync(() => places.map((place) => table(name)[place]!))
+    read: Effect.fnUntraced(function*(name, places) {
+      const found: Array<Row> = []
+      for (const place of places) found.push(yield* withDepth(table(name)[place]!))
+      return found
+    })
   }
 }
+
+/** A row whose depth is known, however long it is. Others have their turns while it is looked at. */
+const withDepth = Effect.fnUntraced(function*(row: Row) {
+  if (JsonText.isShort(row)) return row
+  const steps = isTooDeepSteps(row)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) {
+      // Whoever gave the row may change it.
+      const copy = { ...row }
+      rememberDepth(copy, step.value)
+      return copy
+    }
+    if (Turn.isLong()) yield* Turn.next
+  }
+})
 
 /**
  * The service over tables. An invalid row is a defect that names it.

@@ -129,10 +129,10 @@ describe("lines of a file", () => {
     for (const end of ["", "\n", "\r\n\n  \n"]) {
       await withFile(rows.map((row) => JSON.stringify(row)).join("\n") + end, async (path) => {
         const extents: Array<JsonLines.Extent> = []
-        await JsonLines.scan(path, signal, ({ bytes, number, offset }) => {
+        await JsonLines.scan(path, signal, ({ length, number, offset }, row) => {
           assert.strictEqual(number, extents.length + 1)
-          assert.deepStrictEqual(rowOf(bytes!), rows[number - 1]!)
-          extents.push({ offset, length: bytes!.length })
+          assert.deepStrictEqual(row, rows[number - 1]!)
+          extents.push({ offset, length })
         })
         assert.strictEqual(extents.length, rows.length)
         await using file = await open(path)
@@ -140,6 +140,8 @@ describe("lines of a file", () => {
         const read: Array<unknown> = []
         await JsonLines.readExtents(file, order.map((at) => extents[at]!), (bytes, at) => {
           read[at] = rowOf(bytes)
+        }, async (parts, at) => {
+          read[at] = rowOf(Buffer.from(parts!.join("")))
         })
         assert.deepStrictEqual(read, order.map((at) => rows[at]!))
       })

@@ -45,6 +45,44 @@ const longString = 0x100000
 /** The longest text between two rows that is searched for. */
 const maxSeparator = 256
 
+describe("a long row that is read for its keys", () => {
+  const list = Array.from({ length: 6_000 }, (_, id) => ({ id, tags: ["a", { b: [id] }] }))
+  const row = {
+    id: "r",
+    task: { id: "t", slug: "s" },
+    serialized_state: { message: "m", context: { list, more: { list } }, cached_inputs: { list }, type: "Success" },
+    tags: list,
+    map_index: 3
+  }
+  const steps = (text: string, isRow: true | "keys") => {
+    const values = parseInPieces(text, (piece) => JSON.parse(piece) as unknown, undefined, isRow)
+    for (;;) {
+      const step = values.next()
+      if (step.done === true) return step.value
+    }
+  }
+
+  it("has them, and nothing of what is deeper in it, which is none of them", () => {
+    const text = JSON.stringify(row)
+    assert.isTrue(JSON.stringify(steps(text, true)) === text)
+    const { serialized_state, tags, ...rest } = steps(text, "keys") as typeof row
+    assert.deepStrictEqual(rest, { id: "r", task: row.task, map_index: 3 } as never)
+    assert.strictEqual(serialized_state.type, "Success")
+    assert.strictEqual(serialized_state.message, "m")
+    assert.isBelow(JSON.stringify(serialized_state).length, 500)
+    assert.isAtMost(tags.length, list.length)
+  })
+
+  it("is none where it is no JSON, however deep that is", () => {
+    const text = JSON.stringify(row)
+    for (
+      const wrong of [text.replace("[5000]", "[5000 1]"), text.slice(0, -1), `${text}]`, text.replace("[7]", "[7,]")]
+    ) {
+      assert.throws(() => steps(wrong, "keys"), SyntaxError)
+    }
+  })
+})
+
 describe("JSON text in pieces", () => {
   const texts = [
     ` {"a" : [ {"id":1, "t":"\\\\\\"x"} , {"id":2,"c":[{"id":3},{"id":4}]},{"id":5} ],"b":{"":{},"x":[[],[ ]]}, "c":null } `,

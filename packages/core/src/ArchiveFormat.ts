@@ -148,8 +148,18 @@ export interface Line {
   readonly number: number
   /** The position of its first byte in the file. */
   readonly offset: number
-  /** Its bytes without the line feed, valid until the next chunk is pushed; undefined when the line is too long. */
+  /** The number of its bytes without the line feed. */
+  readonly length: number
+  /**
+   * Its bytes without the line feed, valid until the next chunk is pushed; undefined when the line is longer than
+   * {@link maxLineBytes}, or than the `longBytes` of {@link splitLines}.
+   */
   readonly bytes: Uint8Array | undefined
+  /**
+   * The text in parts of a line that is longer than the `longBytes` of {@link splitLines}; undefined for any other line,
+   * and when it is not UTF-8.
+   */
+  readonly parts?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -172,9 +182,12 @@ export interface Row {
 export const tooLong = "it is longer than 256 MiB"
 
 // Part of every runtime, but not of the language's own type definitions.
-declare const TextDecoder: new(encoding: string, options: object) => { readonly decode: (bytes: Uint8Array) => string }
+declare const TextDecoder: new(encoding: string, options: object) => {
+  readonly decode: (bytes?: Uint8Array, options?: { readonly stream: boolean }) => string
+}
 
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+const strict = () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+const decoder = strict()
 
 /**
  * Reads the row of a line: a JSON object in UTF-8. Returns the problem as a string when the line is not a row. The
@@ -220,6 +233,50 @@ const join = (parts: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
   return whole
 }
 
+/**
+ * Decodes UTF-8 that comes in chunks to a text in parts, so that neither the bytes nor the text of a long line are joined,
+ * which would be one long step.
+ *
+ * **Example** (A character in two chunks)
+ *
+ * ```ts
+ * import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
+ *
+ * const text = ArchiveFormat.decodeParts()
+ * text.push(Uint8Array.of(0x22, 0xc3))
+ * text.push(Uint8Array.of(0xa9, 0x22))
+ * export const parts = text.end() // ["\"", "é\""]
+ * ```
+ *
+ * @category lines
+ * @since 0.1.0
+ */
+export const decodeParts = (): {
+  readonly push: (chunk: Uint8Array) => void
+  /** The text; undefined when it is not UTF-8. */
+  readonly end: () => ReadonlyArray<string> | undefined
+} => {
+  const decoder = strict()
+  let parts: Array<string> | undefined = []
+  const add = (decode: () => string) => {
+    try {
+      const part = decode()
+      if (part !== "") parts?.push(part)
+    } catch {
+      parts = undefined
+    }
+  }
+  return {
+    push: (chunk) => {
+      if (parts !== undefined) add(() => decoder.decode(chunk, { stream: true }))
+    },
+    end: () => {
+      add(() => decoder.decode())
+      return parts
+    }
+  }
+}
+
 /** Half of them may be lines, each of which takes microseconds where it is no row. */
 const pieceBytes = 8_192
 
@@ -244,31 +301,52 @@ export function* piecesOf(chunk: Uint8Array): Generator<Uint8Array, void> {
  * no line feed. Only line feeds end a line, because JSON text may contain every other separator. Blank lines and a byte
  * order mark at the start of the file are omitted.
  *
+ * Lines of more than `longBytes` are decoded as they come, and have `parts` instead of `bytes`.
+ *
  * Holds at most {@link maxLineBytes} and one chunk in memory.
  *
  * @category lines
  * @since 0.1.0
  */
 export const splitLines = (
-  use: (line: Line) => void
+  use: (line: Line) => void,
+  { longBytes = maxLineBytes }: { readonly longBytes?: number | undefined } = {}
 ): { readonly push: (chunk: Uint8Array) => void; readonly end: () => void } => {
   let number = 0
   let offset = 0
   let carried: Array<Uint8Array> = []
   let carriedBytes = 0
+  /** The text of a long line so far, and the bytes of the mark before it. */
+  let text: ReturnType<typeof decodeParts> | undefined
+  let markBytes = 0
+
+  const add = (chunk: Uint8Array) => {
+    if (text !== undefined) return text.push(chunk)
+    text = decodeParts()
+    const first = join([...carried, chunk], carried.reduce((length, part) => length + part.length, chunk.length))
+    carried = []
+    const rest = number === 0 ? withoutMark(first) : first
+    markBytes = first.length - rest.length
+    text.push(rest)
+  }
 
   const emit = (last: Uint8Array, terminator: number) => {
     const length = carriedBytes + last.length
-    number++
-    if (length > maxLineBytes) use({ number, offset, bytes: undefined })
-    else {
+    if (length > maxLineBytes) use({ number: ++number, offset, length, bytes: undefined })
+    else if (length > longBytes) {
+      add(last)
+      const line = { offset: offset + markBytes, length: length - markBytes, bytes: undefined, parts: text!.end() }
+      use({ number: ++number, ...line })
+    } else {
       const whole = carriedBytes === 0 ? last : join([...carried, last], length)
-      const bytes = number === 1 ? withoutMark(whole) : whole
-      if (!isBlank(bytes)) use({ number, offset: offset + whole.length - bytes.length, bytes })
+      const bytes = number++ === 0 ? withoutMark(whole) : whole
+      if (!isBlank(bytes)) use({ number, offset: offset + whole.length - bytes.length, length: bytes.length, bytes })
     }
     offset += length + terminator
     carried = []
     carriedBytes = 0
+    text = undefined
+    markBytes = 0
   }
 
   return {
@@ -280,7 +358,10 @@ export const splitLines = (
       }
       if (start === chunk.length) return
       carriedBytes += chunk.length - start
-      if (carriedBytes > maxLineBytes) carried = []
+      if (carriedBytes > maxLineBytes) {
+        carried = []
+        text = undefined
+      } else if (carriedBytes > longBytes) add(chunk.subarray(start))
       // A copy, because the caller may reuse its buffer.
       else carried.push(new Uint8Array(chunk.subarray(start)))
     },

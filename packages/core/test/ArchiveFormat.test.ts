@@ -5,15 +5,16 @@ import * as Schema from "effect/Schema"
 
 const encoder = new TextEncoder()
 
-const split = (chunks: Iterable<Uint8Array>) => {
+const split = (chunks: Iterable<Uint8Array>, longBytes?: number) => {
   const found: Array<{ readonly number: number; readonly offset: number; readonly text: string | undefined }> = []
-  const lines = ArchiveFormat.splitLines(({ bytes, number, offset }) =>
+  const lines = ArchiveFormat.splitLines(({ bytes, length, number, offset, parts }) => {
+    if (bytes !== undefined) assert.strictEqual(length, bytes.length)
     found.push({
       number,
       offset,
-      text: bytes === undefined ? undefined : new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)
+      text: bytes === undefined ? parts?.join("") : new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)
     })
-  )
+  }, { longBytes })
   for (const chunk of chunks) {
     // A reader may use its buffer again.
     const buffer = Uint8Array.from(chunk)
@@ -50,6 +51,9 @@ describe("the lines of a table", () => {
       for (let at = 0; at < bytes.length; at += step) chunks.push(bytes.subarray(at, at + step))
       const whole = split([bytes])
       assert.deepStrictEqual(split(chunks), whole)
+      // A long line is looked at no further, so it may be blank.
+      const isBlank = (text: string | undefined) => /^[ \r\t]*$/.test(text!)
+      assert.deepStrictEqual(split(chunks, 3).filter(({ text }) => !isBlank(text)), whole)
       for (const { number, offset, text } of whole) {
         const length = encoder.encode(text).length
         assert.strictEqual(
@@ -57,7 +61,7 @@ describe("the lines of a table", () => {
           text
         )
         assert.strictEqual(bytes.subarray(0, offset).filter((byte) => byte === 10).length, number - 1)
-        assert.isFalse(/^[ \r\t]*$/.test(text!))
+        assert.isFalse(isBlank(text))
       }
     }
   )
@@ -81,6 +85,37 @@ describe("the lines of a table", () => {
       { number: 2, offset: 3, text: undefined },
       { number: 3, offset: 3 + ArchiveFormat.maxLineBytes + 2, text: "{}" }
     ])
+  })
+
+  it("that are long have their text in parts, unless they are not UTF-8, and are never joined", () => {
+    const line = encoder.encode(`\ufeff{"a": "${"é".repeat(1_000)}"}`)
+    const chunks = function*() {
+      for (let at = 0; at < line.length; at += 10) yield line.subarray(at, at + 10)
+      yield Uint8Array.of(0x0a)
+      for (let count = 0; count < 20; count++) yield Uint8Array.of(0x22, 0xff, 0x22)
+      yield encoder.encode("\n{}\n")
+    }
+    const found: Array<ArchiveFormat.Line> = []
+    const lines = ArchiveFormat.splitLines((line) => found.push(line), { longBytes: 50 })
+    for (const chunk of chunks()) lines.push(chunk)
+    const [first, second, third] = found
+    assert.strictEqual(new TextDecoder().decode(line), first!.parts!.join(""))
+    assert.isAbove(first!.parts!.length, 150)
+    assert.deepStrictEqual({ ...first, parts: [] }, {
+      number: 1,
+      offset: 3,
+      length: line.length - 3,
+      bytes: undefined,
+      parts: []
+    })
+    assert.deepStrictEqual({ ...second }, {
+      number: 2,
+      offset: line.length + 1,
+      length: 60,
+      bytes: undefined,
+      parts: undefined
+    })
+    assert.strictEqual(third!.bytes!.length, 2)
   })
 
   it("are an object each, or a problem that does not quote them", () => {

@@ -24,10 +24,58 @@ export const isTooDeep = (value: unknown, left = maxDepth): boolean => {
     if (known !== undefined) return known
   }
   if (left === 0) return true
-  if (Array.isArray(value)) return value.some((item) => typeof item === "object" && isTooDeep(item, left - 1))
+  if (Array.isArray(value)) {
+    for (let at = 0; at < value.length; at++) {
+      const item: unknown = value[at]
+      if (typeof item === "object" && isTooDeep(item, left - 1)) return true
+    }
+    return false
+  }
   for (const key in value) {
     const item = (value as { readonly [key: string]: unknown })[key]
     if (typeof item === "object" && isTooDeep(item, left - 1)) return true
+  }
+  return false
+}
+
+/** Containers that are looked at in a step, and the items of a long array. */
+const stepLength = 4_096
+
+/** The same in steps, for a row that may have any number of values. */
+export function* isTooDeepSteps(row: object): Generator<undefined, boolean> {
+  /** Containers that wait, the depth of each, and where in it to go on. */
+  const waiting: Array<object> = [row]
+  const depths = [1]
+  const starts = [0]
+  for (let steps = 0; waiting.length > 0;) {
+    const value = waiting.pop()!
+    const depth = depths.pop()!
+    const start = starts.pop()!
+    if (depth > maxDepth) return true
+    const add = (item: unknown) => {
+      if (typeof item !== "object" || item === null) return
+      waiting.push(item)
+      depths.push(depth + 1)
+      starts.push(0)
+    }
+    if (Array.isArray(value)) {
+      const end = Math.min(value.length, start + stepLength)
+      steps += end - start
+      if (end < value.length) {
+        waiting.push(value)
+        depths.push(depth)
+        starts.push(end)
+      }
+      for (let at = start; at < end; at++) add(value[at])
+    } else {
+      for (const key in value) {
+        steps++
+        add((value as { readonly [key: string]: unknown })[key])
+      }
+    }
+    if (++steps < stepLength) continue
+    steps = 0
+    yield
   }
   return false
 }

@@ -27,6 +27,9 @@ const nearQuote = 32
 /** Wrong guesses in a row after which an array is scanned without guessing. */
 const maxMisses = 3
 
+/** The containers of a row that have keys by which it is found: itself, and what its columns hold. */
+const keyLevels = 2
+
 /** The deepest nesting that is parsed: no backend has more, and it would take more memory than the text. */
 const maxOpen = 1_000_000
 
@@ -78,6 +81,12 @@ const notJson = (): never => {
 }
 
 /**
+ * Whether an object is a row itself, and not an answer that has rows in it. Of a row that is read for its `"keys"`, what
+ * is deeper in long containers is parsed, but not kept, and its depth is not determined.
+ */
+type IsRow = boolean | "keys"
+
+/**
  * The value of a JSON text, in steps. Throws when the text is not JSON.
  *
  * A piece is a run of whole elements of an array or object; a container that is longer than a piece is opened, and its
@@ -88,14 +97,14 @@ export function* parseInPieces(
   whole: string | LongText,
   parse: Parse,
   length = pieceLength,
-  isRow = false
+  isRow: IsRow = false
 ): Generator<undefined, unknown> {
   const text = typeof whole === "string" ? new LongText([whole]) : whole
   const start = yield* afterSpace(text, 0)
   const first = text.charCodeAt(start)
   if (first !== openArray && first !== openObject) return yield* scalar(text, start, parse)
   /** The outermost of the containers at this place. */
-  const open: Array<Open> = [opened(first === openArray, "", isRow && first === openObject ? 1 : 0)]
+  const open: Array<Open> = [opened(first === openArray, "", isRow !== false && first === openObject ? 1 : 0)]
   /** Where the containers around this place begin, and the last comma in each, or -1. */
   const starts = [-1, start]
   const commas = [-1, -1]
@@ -115,7 +124,8 @@ export function* parseInPieces(
   const add = (values: ReadonlyArray<unknown> | Record<string, unknown>) => {
     const frame = open[open.length - 1]!
     const { container, keys, level } = frame
-    if (level > 0) frame.isDeep ||= isTooDeep(values, maxDepth - level + 1)
+    if (isRow === "keys") { if (level > keyLevels) return }
+    else if (level > 0) frame.isDeep ||= isTooDeep(values, maxDepth - level + 1)
     if (Array.isArray(container)) { for (const value of values as ReadonlyArray<unknown>) container.push(value) }
     else {
       const added = Object.keys(values)
@@ -260,7 +270,7 @@ export function* parseInPieces(
       const { container, count } = frame
       if (count > maxKeys) rememberWide(container)
       if (keys !== undefined) yield* keys.close(container)
-      if (level === 1) rememberDepth(container, frame.isDeep)
+      if (level === 1 && isRow !== "keys") rememberDepth(container, frame.isDeep)
       open.pop()
       depth--
       const after = yield* afterSpace(text, at + 1)

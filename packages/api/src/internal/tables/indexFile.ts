@@ -283,10 +283,10 @@ export const fill = async (
     let place = 0
     let problems = 0
     const lines = rowSplitter(signal, (line, row) => {
-      const detail = typeof row === "string" ? row : insert[name]!(row, place, line.offset, line.bytes!.length)
+      const detail = typeof row === "string" ? row : insert[name]!(row, place, line.offset, line.length)
       if (detail === undefined) place++
       else if (++problems <= maxProblems) insertProblem.run(name, line.number, detail)
-    })
+    }, "keys")
     for await (const piece of piecesOf(path, signal)) {
       hash.update(piece)
       bytes += piece.length

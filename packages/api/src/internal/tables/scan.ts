@@ -35,7 +35,7 @@ const rowsOf = async function*<A>(
   const lines = rowSplitter(signal, ({ number: line }, row) => {
     const made = typeof row === "string" ? row : make(row)
     found.push(typeof made === "string" ? { file, line, detail: made } : made)
-  })
+  }, true)
   try {
     let read = 0
     for await (const piece of piecesOf(join(root, file), signal)) {

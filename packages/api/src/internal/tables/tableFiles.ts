@@ -98,16 +98,13 @@ export const readRowsOf = (tables: ReadonlyMap<AnyTableName, Table>): ReadRows<A
       Effect.tryPromise({
         try: (signal) =>
           JsonLines.readExtents(table.handle, extents, (bytes, at) => {
-            if (bytes.length > JsonLines.longRow) {
-              return inTurns(JsonLines.parseSteps(bytes), signal).then((row) => {
-                if (row === undefined || typeof row === "string") isChanged = true
-                else out[at] = use(row, at)
-              })
-            }
             const parsed = ArchiveFormat.parseLine(bytes)
             if (typeof parsed === "string") isChanged = true
             else out[at] = use(parsed.row, at)
-            return undefined
+          }, async (parts, at) => {
+            const row = await inTurns(JsonLines.parseSteps(parts), signal)
+            if (row === undefined || typeof row === "string") isChanged = true
+            else out[at] = use(row, at)
           }, signal),
         catch: (error) =>
           unavailable(
@@ -135,7 +132,7 @@ export const rowsOf = (tables: ReadonlyMap<AnyTableName, Table>): Rows => {
       try: (signal) =>
         JsonLines.scan(table.path, signal, (line, row) => {
           const problem = typeof row === "string" ? row : use(row, places.length)
-          if (problem === undefined) places.push({ offset: line.offset, length: line.bytes!.length })
+          if (problem === undefined) places.push({ offset: line.offset, length: line.length })
           else if (found.length < maxProblems) found.push({ file: table.file, line: line.number, detail: problem })
           else dropped++
         }),
