@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { buildVector, concat, Dictionary, readField, type Vector } from "../src/internal/arrow/vector.ts"
 import type { FlatTable } from "../src/internal/flatbuffer.ts"
 import { Refusal } from "../src/internal/refusal.ts"
+import { toEnd } from "../src/internal/steps.ts"
 
 const vector = (values: ReadonlyArray<unknown>) => {
   let reads = 0
@@ -63,16 +64,15 @@ describe("texts", () => {
       new Uint8Array(Int32Array.from(offsets ?? ends).buffer),
       new Uint8Array(Buffer.concat(parts))
     ]
-    const field = readField(
-      { string: () => "", uint8: () => 5, table: () => null, tables: () => [] } as unknown as FlatTable
-    )
-    return buildVector(field, {
+    const table = { string: () => "", stringLength: () => 0, uint8: () => 5, table: () => null, tables: () => [] }
+    const field = toEnd(readField(table as unknown as FlatTable, { bytes: 8 }))
+    return toEnd(buildVector(field, {
       unionsHaveBitmaps: false,
       dictionaries: new Map(),
       node: () => ({ length: values.length, nullCount: 0 }),
       buffer: () => buffers.shift()!,
       variadic: () => 0
-    })
+    }))
   }
   const kinds = [
     "",

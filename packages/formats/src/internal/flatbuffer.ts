@@ -68,12 +68,21 @@ export class FlatTable {
     if (start + 4 + length * width > this.view.byteLength) throw new RangeError("a vector is longer than its buffer")
     return { start: start + 4, length }
   }
-  tables(field: number): Array<FlatTable> {
+  /** The tables of a vector, each made when it comes. */
+  *tables(field: number): IterableIterator<FlatTable> {
     const { length, start } = this.vector(field, 4)
-    return Array.from({ length }, (_, i) => {
-      const at = start + i * 4
-      return new FlatTable(this.view, at + this.view.getUint32(at, true))
-    })
+    for (let at = start; at < start + length * 4; at += 4) {
+      yield new FlatTable(this.view, at + this.view.getUint32(at, true))
+    }
+  }
+  /** The bytes of a string; 0 when it is missing. */
+  stringLength(field: number): number {
+    const at = this.field(field)
+    return at === 0 ? 0 : this.view.getUint32(at + this.view.getUint32(at, true), true)
+  }
+  /** Whether a field is such a string. */
+  hasString(field: number, text: string): boolean {
+    return this.stringLength(field) === text.length && this.string(field) === text
   }
 }
 

@@ -1,5 +1,7 @@
 /** The metadata that pandas writes into Parquet and Feather files, which identifies the columns of the index. */
 import { Column, type ColumnParts, Table } from "../Table.ts"
+import { jsonSteps } from "./jsonPieces.ts"
+import type { Steps } from "./steps.ts"
 
 interface PandasColumn {
   /** The name of the column in the file. */
@@ -31,16 +33,14 @@ const text = (value: unknown): string | null => typeof value === "string" ? valu
 const list = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []
 
 /** Reads the value of the key `pandas`. When it is missing or damaged, every column is an ordinary one. */
-export const readPandasMetadata = (json: string | null | undefined): PandasMetadata => {
+export function* readPandasMetadata(json: string | null | undefined): Steps<PandasMetadata> {
   if (json === null || json === undefined) return none
-  let parsed: Readonly<Record<string, unknown>>
-  try {
-    parsed = record(JSON.parse(json))
-  } catch {
-    return none
-  }
+  const result = yield* jsonSteps(json)
+  if (!("value" in result)) return none
+  const parsed = record(result.value)
   const columns = new Map<string, PandasColumn>()
   for (const item of list(parsed["columns"])) {
+    yield
     const column = record(item)
     const name = text(column["name"])
     const field = text(column["field_name"]) ?? name
@@ -54,6 +54,7 @@ export const readPandasMetadata = (json: string | null | undefined): PandasMetad
   }
   const index: Array<string | RangeIndex> = []
   for (const item of list(parsed["index_columns"])) {
+    yield
     if (typeof item === "string") index.push(item)
     else {
       const range = record(item)
@@ -74,17 +75,27 @@ export const timedeltaUnit = (numpyType: string | undefined): "s" | "ms" | "us" 
   (/^timedelta64\[(s|ms|us|ns)\]$/.exec(numpyType ?? "")?.[1] ?? null) as "s" | "ms" | "us" | "ns" | null
 
 /** A table of a file's columns starting at a row, with the index separated. */
-export const arrange = (
+export function* arrange(
   parts: ReadonlyArray<ColumnParts>,
   numRows: number,
   metadata: PandasMetadata,
   firstRow = 0
-): Table => {
+): Steps<Table> {
   const index: Array<Column> = []
   const used = new Set<string>()
+  const wanted = new Map<string, ColumnParts | undefined>()
   for (const entry of metadata.index) {
+    if (typeof entry === "string") wanted.set(entry, undefined)
+    yield
+  }
+  for (const part of parts) {
+    if (wanted.has(part.name) && wanted.get(part.name) === undefined) wanted.set(part.name, part)
+    yield
+  }
+  for (const entry of metadata.index) {
+    yield
     if (typeof entry === "string") {
-      const part = parts.find(({ name }) => name === entry)
+      const part = wanted.get(entry)
       if (part === undefined) continue
       used.add(entry)
       index.push(new Column({ ...part, name: indexName(entry, metadata) }))
@@ -99,7 +110,12 @@ export const arrange = (
       )
     }
   }
-  return new Table(parts.filter(({ name }) => !used.has(name)).map((part) => new Column(part)), numRows, index)
+  const columns: Array<Column> = []
+  for (const part of parts) {
+    if (!used.has(part.name)) columns.push(new Column(part))
+    yield
+  }
+  return new Table(columns, numRows, index)
 }
 
 const indexName = (field: string, metadata: PandasMetadata): string =>

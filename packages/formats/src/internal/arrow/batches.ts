@@ -21,7 +21,7 @@ import {
   schemaOf,
   tableOf
 } from "./feather.ts"
-import { type Block, footerSpan, readFileFooter, tailLength } from "./file.ts"
+import { type Block, distinct, footerSpan, readFileFooter, tailLength } from "./file.ts"
 
 const damaged = (what: string): FormatError => undecodable(`the Arrow data is damaged: ${what}`)
 
@@ -54,30 +54,39 @@ export const openFile = <E>(source: Source<E>, { maxBytes }: Options): Effect.Ef
     if (end - start > maxBytes) return yield* tooLargeError(maxBytes, end - start)
     const bytes = yield* readSpan(source, start, end)
     const footer = yield* attempt(() => readFileFooter(bytes))
-    const schema = yield* attempt(() => schemaOf(footer.schema))
+    const schema = yield* giveWay(() => schemaOf(footer.schema), failure)
     const read = ({ length, offset }: Block) =>
       length > maxBytes ? Effect.fail(tooLargeError(maxBytes, length)) : readSpan(source, offset, offset + length)
     let headBytes = bytes.length
-    for (const block of footer.dictionaries) {
+    const dictionaries = distinct(footer.dictionaries, source.size)
+    for (;;) {
+      const next = yield* attempt(() => dictionaries.next())
+      if (next.done === true) break
+      const block = next.value
       if ((headBytes += block.length) > maxBytes) return yield* tooLargeError(maxBytes, headBytes)
       const bytes = yield* read(block)
       yield* giveWay(() => rowsOf(schema, bytes, budgetOf(maxBytes, true)), failure)
     }
     let firstRow = 0
-    const parts = Stream.map(
-      Stream.fromIterable(footer.batches),
-      (block): Part<E> => ({
-        byteLength: block.length,
-        load: Effect.flatMap(
-          read(block),
-          (bytes) =>
-            Effect.map(giveWay(() => tableSteps(schema, bytes, maxBytes, firstRow), failure), (table) => {
-              firstRow += table.numRows
-              return table
-            })
-        )
-      })
-    )
+    const partOf = (block: Block): Part<E> => ({
+      byteLength: block.length,
+      load: Effect.flatMap(
+        read(block),
+        (bytes) =>
+          Effect.map(giveWay(() => tableSteps(schema, bytes, maxBytes, firstRow), failure), (table) => {
+            firstRow += table.numRows
+            return table
+          })
+      )
+    })
+    const parts = Stream.suspend(() => {
+      const blocks = distinct(footer.batches, source.size)
+      return Stream.paginate(undefined, () =>
+        attempt(() => {
+          const next = blocks.next()
+          return next.done === true ? [[], Option.none()] : [[partOf(next.value)], Option.some(undefined)]
+        }))
+    })
     return { parts, empty: giveWay(() => tableOf(schema, [], budgetOf(maxBytes, true), undefined), failure), headBytes }
   })
 
@@ -112,12 +121,12 @@ export const openStream = <E>(given: Source<E>, { maxBytes }: Options): Effect.E
   Effect.gen(function*() {
     const source = readingAhead(given)
     const first = yield* nextMessage(source, 0, maxBytes)
-    const schema = yield* attempt(() => {
+    const schema = yield* giveWay(function*() {
       const root = first === undefined ? null : FlatTable.root(first.head)
       const table = root?.uint8(1) === 1 ? root.table(2) : null
       if (table === null || table === undefined) throw damaged("it has no schema")
-      return schemaOf(table)
-    })
+      return yield* schemaOf(table)
+    }, failure)
     const step = ({ firstRow, offset }: At) =>
       Effect.gen(function*() {
         const next = yield* nextMessage(source, offset, maxBytes)

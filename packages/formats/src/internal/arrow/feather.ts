@@ -15,8 +15,8 @@ import { arrange, type PandasMetadata, readPandasMetadata } from "../pandasMetad
 import { Refusal, refuse, tooLarge } from "../refusal.ts"
 import type { Steps } from "../steps.ts"
 import { readFeather1 } from "./feather1.ts"
-import { footerSpan, isFile, readFileFooter, tailLength } from "./file.ts"
-import { buildVector, concat, Dictionary, type Field, readField, type Vector } from "./vector.ts"
+import { type Block, distinct, type FileFooter, footerSpan, isFile, readFileFooter, tailLength } from "./file.ts"
+import { buildVector, concat, Dictionary, type Field, readField, schemaBudgetOf, type Vector } from "./vector.ts"
 
 const damaged = (what: string): never => refuse(`the Arrow data is damaged: ${what}`)
 
@@ -47,10 +47,9 @@ export const isArrowStream = (bytes: Uint8Array): boolean => {
   }
 }
 
-/** The messages of a stream. */
-export const readMessages = (bytes: Uint8Array): Array<Message> => {
+/** The messages of a stream, each read when it comes. */
+export function* readMessages(bytes: Uint8Array): IterableIterator<Message> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  const out: Array<Message> = []
   let at = 0
   while (at + 4 <= bytes.length) {
     let length = view.getInt32(at, true)
@@ -66,10 +65,9 @@ export const readMessages = (bytes: Uint8Array): Array<Message> => {
     at += length
     const bodyLength = FlatTable.root(head).int64(3)
     if (bodyLength < 0 || at + bodyLength > bytes.length) damaged("a body breaks off")
-    out.push({ head, body: bytes.subarray(at, at + bodyLength) })
+    yield { head, body: bytes.subarray(at, at + bodyLength) }
     at += bodyLength
   }
-  return out
 }
 
 /** The record batch of a message, directly or as a dictionary. */
@@ -86,7 +84,7 @@ const codecOf = (root: FlatTable, batch: FlatTable): number | undefined => {
   const compression = batch.table(3)
   if (compression !== null) return compression.uint8(0)
   for (const entry of root.tables(4)) {
-    if (entry.string(0) !== "ARROW:experimental_compression") continue
+    if (!entry.hasString(0, "ARROW:experimental_compression")) continue
     return earlyCodecs[(entry.string(1) ?? "").toLowerCase()] ??
       refuse("the Arrow data uses a compression that is not LZ4 or zstd")
   }
@@ -109,7 +107,7 @@ function* decompressBuffer(codec: number, bytes: Uint8Array, budget: Budget): St
     return refuse("the Arrow data uses zstd, which is not read here: use Node.js 22.15 or later")
   }
   const options = { maxOutputLength: length }
-  const out = length <= smallBuffer || !budget.canWait
+  const out = Math.max(length, content.length) <= smallBuffer || !budget.canWait
     ? zlib.zstdDecompressSync(content, options)
     : (yield zstdAside(zlib, content, options)) as Uint8Array
   return out.length === length ? out : damaged("a compressed buffer is shorter than it says")
@@ -160,6 +158,7 @@ function* readVectors(
   const variadic = batch.vector(4, 8)
   const next = { node: 0, buffer: 0, variadic: 0 }
   const plain: Array<Uint8Array> = []
+  let stores = 0
   for (let index = 0; index < buffers.length; index++) {
     const at = buffers.start + index * 16
     const [from, length] = [Number(view.getBigInt64(at, true)), Number(view.getBigInt64(at + 8, true))]
@@ -167,6 +166,8 @@ function* readVectors(
     const stored = body.subarray(from, from + length)
     if (codec === undefined) plain.push(stored)
     else {
+      // Each takes as long as it has bytes.
+      if ((stores += length) > body.length) damaged("its buffers lie in each other")
       const content = yield* decompressBuffer(codec, stored, budget)
       budget.bytes -= content.length
       plain.push(content)
@@ -199,7 +200,7 @@ function* readVectors(
   const vectors: Array<Vector> = []
   for (const field of fields) {
     taken = 0
-    const { at, length } = buildVector(field, cursor)
+    const { at, length } = yield* buildVector(field, cursor)
     if (textTypes.has(field.type)) taken += textsHeader
     vectors.push({ length, at, byteSize: taken })
     yield
@@ -214,16 +215,23 @@ const textsHeader = 400
 const textTypes: ReadonlySet<number> = new Set([4, 5, 19, 20, 23, 24])
 
 /** The dictionary-encoded fields below some fields, by the id of the dictionary. */
-const dictionaryFields = (fields: ReadonlyArray<Field>, out = new Map<number, Field>()): Map<number, Field> => {
+function* dictionaryFields(
+  fields: ReadonlyArray<Field>,
+  out = new Map<number, Field>()
+): Steps<ReadonlyMap<number, Field>> {
   for (const field of fields) {
     if (field.dictionary !== null) out.set(field.dictionary.id, { ...field, dictionary: null })
-    dictionaryFields(field.children, out)
+    if (field.children.length > 0) yield* dictionaryFields(field.children, out)
+    yield
   }
   return out
 }
 
-const metadataOf = (table: FlatTable, field: number, key: string): string | null => {
-  for (const entry of table.tables(field)) if (entry.string(0) === key) return entry.string(1)
+function* metadataOf(table: FlatTable, field: number, key: string): Steps<string | null> {
+  for (const entry of table.tables(field)) {
+    if (entry.hasString(0, key)) return entry.string(1)
+    yield
+  }
   return null
 }
 
@@ -295,23 +303,30 @@ export interface Schema {
 }
 
 /** Fields of which some are UUIDs, although the schema does not say so. */
-const withUuids = (fields: ReadonlyArray<Field>, uuids: ReadonlyArray<boolean>): ReadonlyArray<Field> => {
+function* withUuids(fields: ReadonlyArray<Field>, uuids: ReadonlyArray<boolean>): Steps<ReadonlyArray<Field>> {
   let leaf = 0
-  const mark = (field: Field): Field => {
-    if (field.children.length > 0) return { ...field, children: field.children.map(mark) }
-    return uuids[leaf++] === true && field.type === 15 && field.size === 16
-      ? { ...field, extension: "arrow.uuid" }
-      : field
+  function* mark(fields: ReadonlyArray<Field>): Steps<Array<Field>> {
+    const marked: Array<Field> = []
+    for (const field of fields) {
+      yield
+      if (field.children.length > 0) marked.push({ ...field, children: yield* mark(field.children) })
+      else if (uuids[leaf++] === true && field.type === 15 && field.size === 16) {
+        marked.push({ ...field, extension: "arrow.uuid" })
+      } else marked.push(field)
+    }
+    return marked
   }
-  const marked = fields.map(mark)
+  const marked = yield* mark(fields)
   return leaf === uuids.length ? marked : fields
 }
 
-export const schemaOf = (table: FlatTable, uuids?: ReadonlyArray<boolean>): Schema => {
+export function* schemaOf(table: FlatTable, uuids?: ReadonlyArray<boolean>): Steps<Schema> {
   if (table.int16(0) !== 0) refuse("the Arrow data is big endian, which is not read")
-  const read = table.tables(1).map((field) => readField(field))
-  const fields = uuids?.includes(true) === true ? withUuids(read, uuids) : read
-  return { table, fields, dictionaryTypes: dictionaryFields(fields), dictionaries: new Map() }
+  const budget = schemaBudgetOf(table)
+  const read: Array<Field> = []
+  for (const field of table.tables(1)) read.push(yield* readField(field, budget))
+  const fields = uuids?.includes(true) === true ? yield* withUuids(read, uuids) : read
+  return { table, fields, dictionaryTypes: yield* dictionaryFields(fields), dictionaries: new Map() }
 }
 
 /** A limit of bytes of decompressed buffers, and of values. */
@@ -367,19 +382,33 @@ export function* tableOf(
     const column = concat(batches.map(({ vectors }) => vectors[i] ?? damaged("a column is missing")))
     parts.push(yield* partsOf(field, column, dictionaries, budget))
   }
-  const pandas = readPandasMetadata(beside === undefined ? metadataOf(table, 2, "pandas") : beside.pandas)
+  const pandas = yield* readPandasMetadata(
+    beside === undefined ? yield* metadataOf(table, 2, "pandas") : beside.pandas
+  )
   const { adjust } = beside ?? {}
-  return arrange(adjust === undefined ? parts : parts.map((part) => adjust(part, pandas)), numRows, pandas, firstRow)
+  if (adjust !== undefined) {
+    for (const [i, part] of parts.entries()) {
+      parts[i] = adjust(part, pandas)
+      yield
+    }
+  }
+  return yield* arrange(parts, numRows, pandas, firstRow)
+}
+
+function* blocksOf({ batches, dictionaries }: FileFooter): IterableIterator<Block> {
+  yield* dictionaries
+  yield* batches
 }
 
 function* readFile(bytes: Uint8Array, maxBytes: number, canWait: boolean): Steps<Table> {
   const budget = budgetOf(maxBytes, canWait)
   const { end, start } = footerSpan(bytes.subarray(-tailLength), bytes.length)
   const footer = readFileFooter(bytes.subarray(start, end))
-  const schema = schemaOf(footer.schema)
+  const schema = yield* schemaOf(footer.schema)
   const batches: Array<Rows> = []
   let numRows = 0
-  for (const { length, offset } of [...footer.dictionaries, ...footer.batches]) {
+  for (const { length, offset } of distinct(blocksOf(footer), bytes.length)) {
+    yield
     if (offset + length > start) damaged("a message lies outside of it")
     const [message] = readMessages(bytes.subarray(offset, offset + length))
     const rows = yield* readBatch(schema, message ?? damaged("a message is missing"), budget)
@@ -406,9 +435,10 @@ function* readStream(
   let schema: Schema | undefined
   let numRows = 0
   for (const message of messagesOf(streams)) {
+    yield
     const root = FlatTable.root(message.head)
     if (root.uint8(1) === 1) {
-      schema ??= schemaOf(root.table(2) ?? damaged("it has no schema"), beside?.uuids)
+      schema ??= yield* schemaOf(root.table(2) ?? damaged("it has no schema"), beside?.uuids)
       continue
     }
     if (schema === undefined) {

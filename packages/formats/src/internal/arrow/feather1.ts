@@ -179,12 +179,12 @@ export function* readFeather1(bytes: Uint8Array, maxBytes: number): Steps<Table>
   if (size > bytes.length - 12) damaged("its metadata breaks off")
   const table = FlatTable.root(bytes.subarray(bytes.length - 8 - size, bytes.length - 8))
   const numRows = table.int64(1)
-  const columns = table.tables(2)
-  if (!(numRows >= 0 && numRows * Math.max(columns.length, 1) <= maxBytes)) tooLarge(maxBytes)
+  const { length } = table.vector(2, 4)
+  if (!(numRows >= 0 && numRows * Math.max(length, 1) <= maxBytes)) tooLarge(maxBytes)
   const parts: Array<ColumnParts> = []
-  for (const column of columns) {
+  for (const column of table.tables(2)) {
     parts.push(yield* columnOf(file, column, numRows))
     yield
   }
-  return arrange(parts, numRows, readPandasMetadata(table.string(4)))
+  return yield* arrange(parts, numRows, yield* readPandasMetadata(table.string(4)))
 }

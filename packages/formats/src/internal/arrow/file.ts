@@ -32,29 +32,51 @@ export interface Block {
   readonly length: number
 }
 
-export interface FileFooter {
-  readonly schema: FlatTable
-  readonly dictionaries: ReadonlyArray<Block>
-  readonly batches: ReadonlyArray<Block>
+/** The positions of messages, each read when it comes. */
+class Blocks implements Iterable<Block> {
+  readonly #view: DataView
+  readonly #start: number
+  readonly #length: number
+
+  constructor(footer: FlatTable, field: number) {
+    const { length, start } = footer.vector(field, 24)
+    this.#view = footer.view
+    this.#start = start
+    this.#length = length
+  }
+
+  *[Symbol.iterator](): IterableIterator<Block> {
+    for (let i = 0; i < this.#length; i++) {
+      const at = this.#start + i * 24
+      const offset = Number(this.#view.getBigInt64(at, true))
+      const head = this.#view.getInt32(at + 8, true)
+      const body = Number(this.#view.getBigInt64(at + 16, true))
+      if (!(offset >= 0 && head >= 0 && body >= 0)) damaged("its footer names places that are not")
+      yield { offset, length: head + body }
+    }
+  }
 }
 
-const blocksOf = (footer: FlatTable, field: number): ReadonlyArray<Block> => {
-  const { length, start } = footer.vector(field, 24)
-  return Array.from({ length }, (_, i) => {
-    const at = start + i * 24
-    const offset = Number(footer.view.getBigInt64(at, true))
-    const head = footer.view.getInt32(at + 8, true)
-    const body = Number(footer.view.getBigInt64(at + 16, true))
-    if (!(offset >= 0 && head >= 0 && body >= 0)) damaged("its footer names places that are not")
-    return { offset, length: head + body }
-  })
+export interface FileFooter {
+  readonly schema: FlatTable
+  readonly dictionaries: Iterable<Block>
+  readonly batches: Iterable<Block>
 }
 
 export const readFileFooter = (bytes: Uint8Array): FileFooter => {
   const footer = FlatTable.root(bytes)
   return {
     schema: footer.table(1) ?? damaged("it has no schema"),
-    dictionaries: blocksOf(footer, 2),
-    batches: blocksOf(footer, 3)
+    dictionaries: new Blocks(footer, 2),
+    batches: new Blocks(footer, 3)
+  }
+}
+
+/** Blocks of which no bytes are those of another one, so that a file takes no longer than its size says. */
+export function* distinct(blocks: Iterable<Block>, size: number): IterableIterator<Block> {
+  let left = size
+  for (const block of blocks) {
+    if ((left -= block.length) < 0) damaged("its messages lie in each other")
+    yield block
   }
 }

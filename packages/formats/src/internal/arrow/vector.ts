@@ -5,6 +5,7 @@ import { hexOf, utf8Of } from "../bytes.ts"
 import { dateCell, decimalCell, integerCell, timeCell, timedeltaCell, timestampCell, zoneFromName } from "../cells.ts"
 import type { FlatTable } from "../flatbuffer.ts"
 import { refuse } from "../refusal.ts"
+import type { Steps } from "../steps.ts"
 
 const damaged = (what: string): never => refuse(`the Arrow data is damaged: ${what}`)
 
@@ -92,18 +93,46 @@ const typed = (field: Field, table: FlatTable): Field => {
   }
 }
 
+/** How much of a schema may still be read. */
+export interface SchemaBudget {
+  bytes: number
+}
+
+/** How many times the bytes of a schema are read at most: several of its tables may refer to the same ones. */
+export const mostReadings = 16
+
+export const schemaBudgetOf = (table: FlatTable): SchemaBudget => ({ bytes: table.view.byteLength * mostReadings })
+
+/** A field, and an entry of its metadata, have no fewer bytes. */
+const leastTable = 8
+
+const spend = (budget: SchemaBudget, bytes: number): void => {
+  if ((budget.bytes -= bytes) < 0) damaged("its schema refers to the same bytes too often")
+}
+
 /** A field of the schema. */
-export const readField = (table: FlatTable, depth = 0): Field => {
+export function* readField(table: FlatTable, budget: SchemaBudget, depth = 0): Steps<Field> {
   if (depth > maxDepth) return damaged("its types are nested too deep")
-  const plain = plainField(table.string(0) ?? "", table.uint8(2))
+  yield
   const type = table.table(3)
-  const children = table.tables(5).map((child) => readField(child, depth + 1))
+  const typeIds = table.uint8(2) === 14 ? type?.vector(1, 4).length ?? 0 : 0
+  const timezone = table.uint8(2) === 10 ? type?.stringLength(1) ?? 0 : 0
+  spend(budget, leastTable + table.stringLength(0) + typeIds * 4 + timezone)
+  const plain = plainField(table.string(0) ?? "", table.uint8(2))
+  const children: Array<Field> = []
+  for (const child of table.tables(5)) children.push(yield* readField(child, budget, depth + 1))
   const encoding = table.table(4)
-  const extension = table.tables(6).find((entry) => entry.string(0) === "ARROW:extension:name")?.string(1) ?? null
+  let extension: string | null | undefined
+  for (const entry of table.tables(6)) {
+    spend(budget, leastTable)
+    if (!entry.hasString(0, "ARROW:extension:name")) continue
+    spend(budget, entry.stringLength(1))
+    extension ??= entry.string(1)
+  }
   return {
     ...(type === null ? plain : typed(plain, type)),
     children,
-    extension,
+    extension: extension ?? null,
     dictionary: encoding === null
       ? null
       : { id: encoding.int64(0), index: integerField(encoding.table(1)), isOrdered: encoding.uint8(2) === 1 }
@@ -322,8 +351,7 @@ const struct = (children: ReadonlyArray<Field>, vectors: ReadonlyArray<Vector>) 
 }
 
 /** The value of a non-null row of a type of variable size. */
-const variableReader = (field: Field, length: number, cursor: Cursor): (row: number) => unknown => {
-  const children = () => field.children.map((child) => buildVector(child, cursor))
+function* variableReader(field: Field, length: number, cursor: Cursor): Steps<(row: number) => unknown> {
   const child = () => buildVector(field.children[0] ?? damaged("a list has no type of items"), cursor)
   switch (field.type) {
     case 4:
@@ -344,23 +372,25 @@ const variableReader = (field: Field, length: number, cursor: Cursor): (row: num
     case 12:
     case 21: {
       const offsets = cursor.buffer()
-      const items = child()
+      const items = yield* child()
       const range = rangesOf(offsets, length, field.type === 21, items.length)
       return (row) => itemsOf(items, ...range(row))
     }
     case 13: {
-      const vectors = children()
+      const vectors = yield* buildVectors(field.children, cursor)
       if (vectors.some((vector) => vector.length < length)) damaged("a struct is longer than its fields")
       return struct(field.children, vectors)
     }
     case 16: {
-      const items = child()
+      const items = yield* child()
       return (row) => itemsOf(items, row * field.size, (row + 1) * field.size)
     }
     case 17: {
       const offsets = cursor.buffer()
       const entries = field.children[0] ?? damaged("a map has no entries")
-      const vectors = (cursor.node(), cursor.buffer(), entries.children.map((each) => buildVector(each, cursor)))
+      cursor.node()
+      cursor.buffer()
+      const vectors = yield* buildVectors(entries.children, cursor)
       const [keys, values] = vectors
       if (keys === undefined || values === undefined) return damaged("a map has no keys or no values")
       const range = rangesOf(offsets, length, false, Math.min(keys.length, values.length))
@@ -395,7 +425,7 @@ const variableReader = (field: Field, length: number, cursor: Cursor): (row: num
       const width = isLarge ? 8 : 4
       need(offsets, length * width)
       need(sizes, length * width)
-      const items = child()
+      const items = yield* child()
       const [start, size] = [integers(viewOf(offsets), width, true), integers(viewOf(sizes), width, true)]
       return (row) => itemsOf(items, Number(start(row)), Number(start(row)) + Number(size(row)))
     }
@@ -404,7 +434,21 @@ const variableReader = (field: Field, length: number, cursor: Cursor): (row: num
   }
 }
 
-const union = (field: Field, length: number, nullCount: number, cursor: Cursor): (row: number) => unknown => {
+function* buildVectors(fields: ReadonlyArray<Field>, cursor: Cursor): Steps<Array<Vector>> {
+  const vectors: Array<Vector> = []
+  for (const field of fields) {
+    vectors.push(yield* buildVector(field, cursor))
+    yield
+  }
+  return vectors
+}
+
+function* union(
+  field: Field,
+  length: number,
+  nullCount: number,
+  cursor: Cursor
+): Steps<(row: number) => unknown> {
   const isValid = cursor.unionsHaveBitmaps ? validityOf(cursor.buffer(), length, nullCount) : () => true
   const ids = cursor.buffer()
   need(ids, length)
@@ -412,7 +456,7 @@ const union = (field: Field, length: number, nullCount: number, cursor: Cursor):
   const offsets = isDense ? cursor.buffer() : new Uint8Array(0)
   if (isDense) need(offsets, length * 4)
   const view = viewOf(offsets)
-  const vectors = field.children.map((child) => buildVector(child, cursor))
+  const vectors = yield* buildVectors(field.children, cursor)
   const positions = new Map(vectors.map((vector, i) => [field.typeIds[i] ?? i, vector]))
   return (row) => {
     if (!isValid(row)) return null
@@ -422,8 +466,8 @@ const union = (field: Field, length: number, nullCount: number, cursor: Cursor):
   }
 }
 
-const runEnds = (field: Field, cursor: Cursor): (row: number) => unknown => {
-  const [ends, values] = field.children.map((child) => buildVector(child, cursor))
+function* runEnds(field: Field, cursor: Cursor): Steps<(row: number) => unknown> {
+  const [ends, values] = yield* buildVectors(field.children, cursor)
   if (ends === undefined || values === undefined) return damaged("a run has no end or no value")
   return (row) => {
     let low = 0
@@ -520,7 +564,7 @@ export class Dictionary implements Vector {
 }
 
 /** Takes the nodes and buffers of a field from a batch. */
-export const buildVector = (field: Field, cursor: Cursor): Vector => {
+export function* buildVector(field: Field, cursor: Cursor): Steps<Vector> {
   const { length, nullCount } = cursor.node()
   if (field.dictionary !== null) {
     const { id, index } = field.dictionary
@@ -543,8 +587,8 @@ export const buildVector = (field: Field, cursor: Cursor): Vector => {
     }
   }
   if (field.type === 1) return { length, at: () => null }
-  if (field.type === 14) return { length, at: union(field, length, nullCount, cursor) }
-  if (field.type === 22) return { length, at: runEnds(field, cursor) }
+  if (field.type === 14) return { length, at: yield* union(field, length, nullCount, cursor) }
+  if (field.type === 22) return { length, at: yield* runEnds(field, cursor) }
   const isValid = validityOf(cursor.buffer(), length, nullCount)
   const width = widthOf(field)
   let read: (row: number) => unknown
@@ -552,6 +596,6 @@ export const buildVector = (field: Field, cursor: Cursor): Vector => {
     const values = cursor.buffer()
     need(values, length * width)
     read = fixedReader(field, values, width)
-  } else read = variableReader(field, length, cursor)
+  } else read = yield* variableReader(field, length, cursor)
   return { length, at: nullCount === 0 ? read : (row) => isValid(row) ? read(row) : null }
 }

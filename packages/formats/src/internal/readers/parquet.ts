@@ -11,6 +11,7 @@ import type { Worker } from "node:worker_threads"
 import { FormatError, ReaderUnavailable, TooLarge, undecodable } from "../../FormatError.ts"
 import type { ColumnParts, Table } from "../../Table.ts"
 import { readStreams } from "../arrow/feather.ts"
+import { mostReadings } from "../arrow/vector.ts"
 import { fromBase64 } from "../bytes.ts"
 import { timedeltaCell, zoneFromName } from "../cells.ts"
 import { FlatTable } from "../flatbuffer.ts"
@@ -201,20 +202,25 @@ interface ArrowField {
 const arrowUnits = ["s", "ms", "us", "ns"] as const
 
 /** The time zones and durations of the Arrow schema that a file stores beside its own. */
-const readArrowSchema = (base64: string | null): ReadonlyMap<string, ArrowField> => {
+function* readArrowSchema(base64: string | null): Steps<ReadonlyMap<string, ArrowField>> {
   const out = new Map<string, ArrowField>()
   if (base64 === null) return out
   try {
     const bytes = fromBase64(base64)
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     const schema = FlatTable.root(bytes.subarray(view.getInt32(0, true) === -1 ? 8 : 4)).table(2)
+    // Its names may be one, which stands for many.
+    let left = bytes.length * mostReadings
     for (const field of schema?.tables(1) ?? []) {
       const tag = field.uint8(2)
       const type = field.table(3)
+      left -= field.stringLength(0) + (tag === 10 ? type?.stringLength(1) ?? 0 : 0)
+      if (left < 0) break
       out.set(field.string(0) ?? "", {
         timezone: tag === 10 ? type?.string(1) ?? null : null,
         duration: tag === 18 ? arrowUnits[type?.int16(0, 1) ?? 1] ?? null : null
       })
+      yield
     }
   } catch {
     // It only supplements the file's own schema.
@@ -267,7 +273,7 @@ function* tableOf(answer: Answer | undefined, maxBytes: number, { firstRow, uuid
       // An Arrow stream expands what Parquet packs, so its own limit is larger.
       return yield* readStreams(answer.streams, 8 * maxBytes, {
         pandas: answer.pandas,
-        adjust: adjusted(readArrowSchema(answer.arrowSchema)),
+        adjust: adjusted(yield* readArrowSchema(answer.arrowSchema)),
         firstRow,
         uuids
       })
