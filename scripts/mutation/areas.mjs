@@ -40,9 +40,14 @@ export const areas = [
     name: "formats json",
     package: "formats",
     files: ["internal/jsonPieces.ts"],
-    tests: ["jsonTextPieces", "textAtOnce"]
+    tests: ["ResultFormat", "giveWay", "steps"]
   },
-  { name: "formats steps", package: "formats", files: ["internal/steps.ts"], tests: ["giveWay", "steps"] },
+  {
+    name: "formats steps",
+    package: "formats",
+    files: ["internal/steps.ts"],
+    tests: ["giveWay", "askedMemory", "compression"]
+  },
   {
     name: "results run",
     package: "results",
@@ -156,7 +161,7 @@ export const areas = [
       "!CollectOutput.ts",
       "!PostgresOutput.ts"
     ],
-    tests: ["output", "s3Output", "gcsOutput", "azureOutput", "echoes", "slowStores"]
+    tests: ["output", "s3Output", "gcsOutput", "azureOutput", "configuration", "echoes", "slowStores"]
   },
   {
     name: "cli inputs",

@@ -42,7 +42,15 @@ describe("a statement of a database that falls silent", () => {
       yield* Effect.flatMap(Patience.scope, (inner) => Scope.addFinalizer(inner, silent)).pipe(
         Effect.provideService(Scope.Scope, outer)
       )
-      const closing = yield* Effect.forkChild(Scope.close(outer, Exit.void))
+      let isIdleClosed = false
+      yield* Effect.flatMap(
+        Patience.scope,
+        (inner) => Scope.addFinalizer(inner, Effect.sync(() => isIdleClosed = true))
+      ).pipe(
+        Effect.provideService(Scope.Scope, outer)
+      )
+      const closing = yield* Effect.forkChild(Scope.close(outer, Exit.void), { startImmediately: true })
+      assert.isTrue(isIdleClosed)
       yield* TestClock.adjust("50 millis")
       yield* Fiber.join(closing)
     }))
@@ -107,8 +115,9 @@ describe("a transaction with a database that falls silent", () => {
       assert.isTrue(isGivenUp(yield* Fiber.await(begin)))
       const end = yield* Effect.forkChild(around((body) => Effect.andThen(body, Effect.never), body))
       yield* TestClock.adjust("1 hour")
+      yield* TestClock.adjust("9 seconds")
       assert.isUndefined(end.pollUnsafe())
-      yield* TestClock.adjust("10 seconds")
+      yield* TestClock.adjust("1 second")
       assert.isTrue(isGivenUp(yield* Fiber.await(end)))
     }))
 

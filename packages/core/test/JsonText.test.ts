@@ -16,8 +16,9 @@ const shapes: Readonly<Record<string, unknown>> = {
   empty: [[], {}, [[]], [{}], { a: [], b: {} }],
   "many numbers": Array.from({ length: 100_000 }, (_, at) => at / 3),
   "many records": Array.from({ length: 20_000 }, (_, id) => ({ id, name: `row ${id}`, tags: ["a", null], at: {} })),
-  "many keys": { a: keyed(30_000), b: [keyed(2_000), keyed(40_000)] },
-  "long texts": Array.from({ length: 20 }, (_, at) => `${at}${"\ud83d\ude00\"".repeat(60_000)}`),
+  "many keys": { a: keyed(60_000), b: [keyed(2_000), keyed(40_000)] },
+  "long texts": Array.from({ length: 3 }, (_, at) => `${"x".repeat(at)}${"\ud83d\ude00\"".repeat(90_000)}`),
+  "a long text that ends within a pair": ["x".repeat(300_000) + "\ud83d", 1],
   "a long key": { ["k".repeat(300_000)]: 1, next: [] },
   deep: [chain(900), "x".repeat(400_000), chain(40)],
   "one list in another": [[Array.from({ length: 50_000 }, () => ["x"])]],
@@ -45,6 +46,58 @@ describe("JsonText", () => {
       if (short !== undefined) assert.strictEqual(short, text)
     })
   }
+  it("says what is written at once: no more than 16 384 values or 16 times as many characters, 32 deep", () => {
+    const numbers = (count: number) => Array.from({ length: count }, () => 1)
+    const nested = (depth: number): unknown => depth === 0 ? 1 : [nested(depth - 1)]
+    const limits: Readonly<Record<string, readonly [small: unknown, large: unknown]>> = {
+      texts: ["x".repeat(16 * 16_384 - 1), "x".repeat(16 * 16_384)],
+      numbers: [numbers(16_376), numbers(16_377)],
+      lists: [[...numbers(16_368), []], [...numbers(16_369), []]],
+      objects: [[...numbers(16_367), { a: 1 }], [...numbers(16_368), { a: 1 }]],
+      keys: [{ ["k".repeat(16 * 16_375)]: 1 }, { ["k".repeat(16 * 16_376)]: 1 }],
+      "lists of nothing": [Object.assign([], { length: 16_376 }), Object.assign([], { length: 16_377 })],
+      depth: [nested(32), nested(33)]
+    }
+    for (const [name, [small, large]] of Object.entries(limits)) {
+      assert.isTrue(JsonText.isShort(small), name)
+      assert.isFalse(JsonText.isShort(large), name)
+    }
+    assert.isTrue(JsonText.isShort({}))
+    assert.isFalse(JsonText.isShort(keyed(16_385)))
+  })
+  it("has pieces of 64 kB, and empty ones where much is left out", () => {
+    const records = Array.from(JsonText.pieces(shapes["many records"]))
+    const text = records.join("")
+    assert.isAtMost(records.length, 3 * text.length / 0x10000)
+    const nothing = Object.fromEntries(Array.from({ length: 100_000 }, (_, at) => [`key ${at}`, undefined]))
+    const empty = Array.from(JsonText.pieces(nothing))
+    assert.strictEqual(empty.join(""), "{}")
+    assert.isAtLeast(empty.length, 5)
+  })
+  it("lists the keys of a large object once, and measures no more than it writes", () => {
+    let reads = 0
+    let lists = 0
+    const counting = <A extends object>(value: A): A =>
+      new Proxy(value, {
+        get: (target, key, self) => {
+          reads++
+          return Reflect.get(target, key, self) as unknown
+        },
+        ownKeys: (target) => {
+          lists++
+          return Reflect.ownKeys(target)
+        }
+      })
+    const wide = keyed(20_000)
+    assert.isTrue(Array.from(JsonText.pieces(counting(wide))).join("") === JSON.stringify(wide))
+    assert.strictEqual(lists, 1)
+    // Of each list, which is not small because of the next one, the beginning is small.
+    let value: unknown = counting(Array.from({ length: 20_000 }, () => 1))
+    for (let level = 0; level < 40; level++) value = counting([...Array.from({ length: 1_000 }, () => 1), value])
+    reads = 0
+    for (const _ of JsonText.pieces(value)) { /* Only counted. */ }
+    assert.isAtMost(reads, 6 * 60_000)
+  })
   it("writes a value without JSON as null, and integers that no number has as they are", () => {
     const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown }
     const digits = "9".repeat(40)

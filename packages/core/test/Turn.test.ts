@@ -154,4 +154,68 @@ describe("Turn", () => {
       )
       assert.deepStrictEqual(answers, [false, true])
     }))
+
+  const immediates = (count: number) =>
+    Effect.promise(async () => {
+      for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
+    })
+
+  it.live("is a new one once nobody waits, and then asks for no other", () =>
+    Effect.gen(function*() {
+      const pass = yield* movableClock(7)
+      yield* takeAll(pass)
+      yield* immediates(2)
+      const asked = vi.spyOn(globalThis, "setImmediate")
+      yield* Effect.addFinalizer(() => Effect.sync(() => asked.mockRestore()))
+      yield* immediates(4)
+      assert.strictEqual(asked.mock.calls.length, 4)
+      assert.isFalse(Turn.isLong())
+    }))
+
+  it.live("goes on once all promises of what went before are settled", () =>
+    Effect.gen(function*() {
+      const pass = yield* movableClock(8)
+      yield* takeAll(pass)
+      let steps = 0
+      const seen = yield* Effect.promise(() =>
+        new Promise<number>((resolve) => {
+          Turn.onNext(async () => {
+            for (; steps < 8; steps++) {
+              await Promise.resolve()
+              pass(1)
+            }
+          })
+          Turn.onNext(() => resolve(steps))
+        })
+      )
+      assert.strictEqual(seen, 8)
+    }))
+
+  it.live("leaves others more turns only after one in which they came", () =>
+    Effect.gen(function*() {
+      const pass = yield* movableClock(9)
+      yield* takeAll(pass)
+      Turn.leave()
+      const turns = yield* Effect.promise(() =>
+        new Promise<ReadonlyArray<number>>((resolve) => {
+          let turn = 0
+          let isOver = false
+          const next = () => {
+            turn++
+            if (!isOver) setImmediate(next)
+          }
+          setImmediate(next)
+          const parts: Array<number> = []
+          for (let id = 0; id < 3; id++) {
+            Turn.onNext(() => {
+              pass(11)
+              parts.push(turn)
+              isOver = parts.length === 3
+              if (isOver) resolve(parts.map((at, index) => at - (parts[index - 1] ?? 0)))
+            })
+          }
+        })
+      )
+      assert.isAtMost(Math.max(...turns), 20)
+    }))
 })
