@@ -15,12 +15,18 @@ import type * as http from "node:http"
 import type * as https from "node:https"
 import { errorCode } from "./internal/errorCode.ts"
 import {
+  fs as nodeFs,
   http as nodeHttp,
   https as nodeHttps,
   readText as readTextFile,
   tls as nodeTls,
   withoutHome
 } from "./internal/node.ts"
+import {
+  ProgramTimeout,
+  sharedPrograms as sharedProgramsOf,
+  withPrograms as withProgramsOf
+} from "./internal/programs.ts"
 import { PrefectConfigError } from "./PrefectConfigError.ts"
 
 /**
@@ -286,3 +292,59 @@ export const loadTls = Effect.fnUntraced(function*(
   }
   return undefined
 })
+
+/** The most bytes of a file with credentials. */
+const maxCredentialBytes = 2 ** 24
+
+/**
+ * Checks the files that an SDK is going to read whole, by the variables that name them: a device has no end, and a pipe
+ * without a writer blocks a thread for ever. Files that do not exist and `/dev/null` are left to the SDK.
+ *
+ * @category loading
+ * @since 0.1.0
+ */
+export const checkFiles = Effect.fnUntraced(function*(
+  ...names: ReadonlyArray<string>
+): Effect.fn.Return<void, PrefectConfigError | Config.ConfigError> {
+  for (const name of names) {
+    const path = yield* variable(name)
+    if (path === undefined || path === "/dev/null") continue
+    const stats = yield* Effect.promise(() => nodeFs?.stat(path).catch(() => undefined) ?? Promise.resolve(undefined))
+    if (stats === undefined || stats.isFile() && stats.size <= maxCredentialBytes) continue
+    return yield* new PrefectConfigError({
+      source: name,
+      detail: stats.isFile()
+        ? `the file that it names has more than ${maxCredentialBytes} bytes`
+        : "it names no regular file: give the path of one"
+    })
+  }
+})
+
+/**
+ * Whether an error of `withPrograms` says that a program did not end in time.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isProgramTimeout = (error: unknown): boolean => error instanceof ProgramTimeout
+
+/**
+ * The promise of `use`, in which an SDK gets credentials. The programs that it starts, such as `credential_process` of
+ * AWS, are ended with everything that they started when the signal is aborted, when they have not ended within 25 seconds,
+ * and with this process.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const withPrograms: <A>(
+  use: () => Promise<A>,
+  options?: { readonly millis?: number; readonly signal?: AbortSignal | undefined }
+) => Promise<A> = withProgramsOf
+
+/**
+ * Like `withPrograms`, with one run at a time for all that wait for it. It is aborted when none of them waits any longer.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const sharedPrograms: <A>(use: () => Promise<A>) => (signal: AbortSignal) => Promise<A> = sharedProgramsOf

@@ -100,7 +100,10 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
         : connectionString === undefined && account !== undefined
         ? `https://${account}.blob.core.windows.net`
         : undefined
-      const agents = yield* networkAgents(Effect.succeed(options.tls))
+      const agents = yield* networkAgents(Effect.succeed(options.tls), [
+        "AZURE_CLIENT_CERTIFICATE_PATH",
+        "AZURE_FEDERATED_TOKEN_FILE"
+      ])
       const make = ({ credential, url }: ServiceClient) => {
         const settings = { keepAliveOptions: { enable: true }, agent: agentFor(agents, url) }
         const pipeline = newPipeline(credential, settings)

@@ -232,7 +232,7 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
     CollectOutput,
     Effect.gen(function*() {
       const sdk = yield* loadSdk("@google-cloud/storage", () => import("@google-cloud/storage").catch(rethrow))
-      const agents = yield* networkAgents(Effect.succeed(options.tls))
+      const agents = yield* networkAgents(Effect.succeed(options.tls), ["GOOGLE_APPLICATION_CREDENTIALS"])
       const prefix = keyPrefix(options.prefix)
       const name = `gs://${options.bucket}/${prefix}`.replace(/\/$/, "")
       return CollectOutput.of(makeOutput(storeOf(sdk, options, name, (url) => agentFor(agents, url)), prefix))

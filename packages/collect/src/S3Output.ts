@@ -189,7 +189,8 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
       const { attempts, bucket, credentials, forcePathStyle, region } = options
       const endpoint = options.endpoint === undefined ? undefined : addressText(options.endpoint)
       const agents = yield* networkAgents(
-        options.tls === undefined ? loadTls("AWS_CA_BUNDLE") : Effect.succeed(options.tls)
+        options.tls === undefined ? loadTls("AWS_CA_BUNDLE") : Effect.succeed(options.tls),
+        ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"]
       )
       const client = yield* Effect.acquireRelease(
         Effect.try({

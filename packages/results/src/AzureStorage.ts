@@ -11,9 +11,9 @@
  *
  * @since 0.1.0
  */
-import type { DefaultAzureCredentialOptions } from "@azure/identity"
+import type { DefaultAzureCredentialOptions, TokenCredential } from "@azure/identity"
 import type { BlobServiceClient, RequestPolicyFactory } from "@azure/storage-blob"
-import { agentFor } from "@effect-prefect/api/Network"
+import { agentFor, checkFiles, isProgramTimeout, withPrograms } from "@effect-prefect/api/Network"
 import type { AzureResult } from "@effect-prefect/core/ResultDescriptor"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -97,6 +97,9 @@ const accessCodes: Record<string, string> = {
 }
 
 const failure = (error: unknown, object: ObjectName, location: string): Failure => {
+  if (isProgramTimeout(error)) {
+    return denied(location, "the program that gives its credentials did not end within 25 seconds")
+  }
   const name = word(field(error, "name")) ?? ""
   const code = word(field(error, "code")) ?? name
   const status = field(error, "statusCode")
@@ -198,6 +201,8 @@ const connect =
           catch: () => notProvided("its connection string or account URL is not a valid one")
         })
 
+      // Requests share a token, so that the end of one of them does not end a program that gives it.
+      const closing = new AbortController()
       let client: BlobServiceClient
       if (connectionString !== undefined) {
         client = yield* service(() => BlobServiceClient.fromConnectionString(Redacted.value(connectionString)))
@@ -220,9 +225,16 @@ const connect =
             return next(request)
           }
         }
-        const credential = new DefaultAzureCredential({
+        yield* Network.configured(
+          "AzureResult",
+          checkFiles("AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE")
+        )
+        const chain = new DefaultAzureCredential({
           additionalPolicies: [{ policy: network, position: "perCall" }]
         })
+        const credential: TokenCredential = {
+          getToken: (...args) => withPrograms(() => chain.getToken(...args), { signal: closing.signal })
+        }
         client = yield* service(() => new BlobServiceClient(accountUrl, credential))
       }
 
@@ -255,6 +267,7 @@ const connect =
         })
       }
       const close = () => {
+        closing.abort()
         agents.http.destroy()
         agents.https.destroy()
       }

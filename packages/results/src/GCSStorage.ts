@@ -11,7 +11,7 @@
  *
  * @since 0.1.0
  */
-import { agentFor, shownCode } from "@effect-prefect/api/Network"
+import { agentFor, checkFiles, shownCode } from "@effect-prefect/api/Network"
 import type { GCSResult } from "@effect-prefect/core/ResultDescriptor"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -135,6 +135,7 @@ const connect = (options: Options) => (concurrency: number) =>
     )
     const { userProject } = options
     const endpoint = options.endpoint === undefined ? undefined : addressText(options.endpoint)
+    yield* Network.configured("GCSResult", checkFiles("GOOGLE_APPLICATION_CREDENTIALS"))
     const agents = yield* Network.agents("GCSResult", options.tls, concurrency)
     const storage = new Storage({
       ...(endpoint === undefined ? {} : { apiEndpoint: endpoint }),

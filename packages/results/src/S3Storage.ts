@@ -22,7 +22,7 @@
  * @since 0.1.0
  */
 import type { S3Client } from "@aws-sdk/client-s3"
-import { loadTls } from "@effect-prefect/api/Network"
+import { checkFiles, isProgramTimeout, loadTls, sharedPrograms, withPrograms } from "@effect-prefect/api/Network"
 import type { S3Result } from "@effect-prefect/core/ResultDescriptor"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -164,6 +164,9 @@ const slowCodes = new Set([
 ])
 
 const failure = (error: unknown, object: ObjectName, location: string): Failure => {
+  if (isProgramTimeout(error)) {
+    return denied(location, "the program that gives its credentials did not end within 25 seconds")
+  }
   const code = word(field(error, "Code")) ?? word(field(error, "name")) ?? ""
   const status = field(error, "$metadata", "httpStatusCode")
   const after = retryAfter(field(error, "$response", "headers", "retry-after"))
@@ -284,6 +287,12 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
         detail: "its region is not the name of one, e.g. us-east-1"
       })
     }
+    if (options.client === undefined) {
+      yield* Network.configured(
+        "S3Result",
+        checkFiles("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE")
+      )
+    }
     const agents = yield* Network.agents("S3Result", yield* Network.configured("S3Result", tls), concurrency)
     const useSignedGet = options.signedGet ?? options.client === undefined
     const make = (region: string | undefined): S3Client =>
@@ -321,6 +330,11 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
     // The first object of a bucket is requested through the SDK, which finds the region, the address and the
     // credentials; later ones by the same route without its middleware, until a request is rejected.
     const routes = new Map<string, SignedGet.Route>()
+
+    // A client of the caller's own gets its credentials in its own way.
+    const credentialsOf = given !== undefined || credentials !== undefined
+      ? () => client.config.credentials()
+      : sharedPrograms(() => client.config.credentials())
 
     const openBySdk = async (
       { bucket, key, version }: ObjectName,
@@ -369,6 +383,8 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
         },
         { step: "deserialize", priority: "low", name: "shortenError" }
       )
+      // The SDK gives up no program that it has started for its credentials, and keeps those that it has.
+      if (given === undefined) await credentialsOf(abortSignal)
       const output = await client.send(command, { abortSignal })
       const status = output.$metadata.httpStatusCode ?? 0
       if (!isObjectStatus(status)) {
@@ -389,7 +405,7 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
         route,
         object.key,
         headers,
-        await client.config.credentials(),
+        await credentialsOf(signal),
         now,
         agents,
         signal
@@ -407,7 +423,7 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
     let renewing: Promise<boolean> | undefined
     const renew = async (): Promise<boolean> => {
       const before = await client.config.credentials()
-      const renewed = await client.config.credentials({ forceRefresh: true }).catch(() => before)
+      const renewed = await withPrograms(() => client.config.credentials({ forceRefresh: true })).catch(() => before)
       const isNew = renewed.sessionToken !== before.sessionToken || renewed.accessKeyId !== before.accessKeyId
       if (isNew) renewals++
       return isNew

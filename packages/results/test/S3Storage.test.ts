@@ -9,6 +9,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import { hash } from "node:crypto"
 import dns from "node:dns"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import S3rver from "s3rver"
 import * as SignedGet from "../src/internal/remote/signedGet.ts"
@@ -567,6 +568,39 @@ describe("S3Storage", () => {
         Effect.provide(S3Storage.layer({ endpoint: url, region: "us-east-1", buckets: ["data"], attempts: 1 }))
       )
     }))
+
+  it.live.skipIf(process.platform !== "linux")(
+    "ends a program that gives credentials with the read that waits for it",
+    () =>
+      Effect.gen(function*() {
+        const folder = yield* temporaryFolder
+        const started = join(folder, "started")
+        writeFile(join(folder, "program"), `sleep 600 &\necho $! > ${started}\nwait\n`)
+        writeFile(join(folder, "config"), `[default]\ncredential_process = sh ${join(folder, "program")}\n`)
+        const names = [
+          "AWS_ACCESS_KEY_ID",
+          "AWS_SECRET_ACCESS_KEY",
+          "AWS_PROFILE",
+          "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+        ]
+        vi.stubEnv("AWS_CONFIG_FILE", join(folder, "config")).stubEnv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+        for (const name of names) vi.stubEnv(name, undefined)
+        yield* Effect.addFinalizer(() => Effect.sync(() => vi.unstubAllEnvs()))
+        const { url } = yield* httpDouble(whole(bytes))
+        const fiber = yield* readBytes(read).pipe(
+          Effect.provide(S3Storage.layer({ endpoint: url, region: "us-east-1", buckets: ["data"] })),
+          Effect.forkChild
+        )
+        const pid = yield* Effect.sync(() => Number(readFileSync(started, "utf8"))).pipe(
+          Effect.filterOrFail((pid) => pid > 0),
+          Effect.sandbox,
+          Effect.retry(Schedule.spaced(5))
+        )
+        yield* Fiber.interrupt(fiber)
+        const stat = `/proc/${pid}/stat`
+        while (existsSync(stat) && !readFileSync(stat, "utf8").includes(") Z")) yield* Effect.sleep(5)
+      })
+  )
 
   it.live("reads again with credentials that another read has renewed meanwhile", () =>
     Effect.gen(function*() {

@@ -78,12 +78,19 @@ export const addressText = (address: Address): string =>
 /** Connections to a store. */
 const maxSockets = 64
 
-/** Agents for the requests of an SDK, for the lifetime of the scope. */
+/**
+ * Agents for the requests of an SDK, for the lifetime of the scope, and a check of the files that it reads, by the
+ * variables that name them.
+ */
 export const networkAgents = (
-  tls: Effect.Effect<Network.TlsOptions | undefined, PrefectConfigError | Config.ConfigError>
+  tls: Effect.Effect<Network.TlsOptions | undefined, PrefectConfigError | Config.ConfigError>,
+  files: ReadonlyArray<string>
 ): Effect.Effect<Network.Agents, CollectError, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.flatMap(tls, (tls) => Network.agents({ tls, maxSockets })),
+    Effect.flatMap(
+      Effect.andThen(Network.checkFiles(...files), tls),
+      (tls) => Network.agents({ tls, maxSockets })
+    ),
     (agents) =>
       Effect.sync(() => {
         agents.http.destroy()
@@ -140,7 +147,9 @@ export const make = (store: ObjectStore, prefix: string): Output => {
     Effect.suspend(() => {
       let moved = sent
       const request = Effect.tryPromise({
-        try: (signal) => run(signal, (count) => moved += count),
+        // Those that a request asks for credentials end with it.
+        try: (signal) =>
+          Network.withPrograms(() => run(signal, (count) => moved += count), { signal, millis: patience }),
         catch: (cause) => new Attempted({ cause })
       })
       return Effect.raceFirst(
