@@ -14,7 +14,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { parse, TomlError } from "smol-toml"
-import { fs, os } from "./internal/node.ts"
+import { errorCode } from "./internal/errorCode.ts"
+import { os, readText as readTextFile } from "./internal/node.ts"
 import { PrefectConfigError } from "./PrefectConfigError.ts"
 
 /**
@@ -61,7 +62,7 @@ const variable = (name: string): Effect.Effect<string | undefined, PrefectConfig
 
 const homeDirectory = Effect.gen(function*() {
   const home = (yield* variable("HOME")) ?? (yield* variable("USERPROFILE"))
-  if (home !== undefined) return home
+  if (home !== undefined && home !== "") return home
   return os?.homedir() ?? "~"
 })
 
@@ -81,29 +82,18 @@ const expand = Effect.fnUntraced(function*(text: string): Effect.fn.Return<strin
   return current
 })
 
-const codeOf = (error: unknown): string | undefined => {
-  const code = typeof error === "object" && error !== null ? Reflect.get(error, "code") : undefined
-  return typeof code === "string" ? code : undefined
-}
-
 /** The text of a file; undefined when there is no such file or no file system. */
 const readText = (path: string): Effect.Effect<string | undefined, PrefectConfigError> =>
   Effect.tryPromise({
-    try: async () => {
-      const found = await fs?.stat(path)
-      if (fs === undefined || found === undefined || !found.isFile()) return undefined
-      if (found.size > maxFileBytes) {
-        throw new PrefectConfigError({ source: path, detail: `it is over ${maxFileBytes} bytes` })
-      }
-      return await fs.readFile(path, "utf8")
-    },
+    try: (signal) => readTextFile(path, { maxBytes: maxFileBytes, signal }),
     catch: (error) => {
-      if (error instanceof PrefectConfigError) return error
-      const code = codeOf(error)
-      if (code === "ENOENT" || code === "ENOTDIR") return undefined
+      const code = errorCode(error)
+      if (code === "ENOENT" || code === "ENOTDIR" || code === "EISDIR") return undefined
       return new PrefectConfigError({
         source: path,
-        detail: `it cannot be read${code === undefined ? "" : ` (${code})`}`
+        detail: code === "EFBIG"
+          ? `it is over ${maxFileBytes} bytes`
+          : `it cannot be read${code === undefined ? "" : ` (${code})`}`
       })
     }
   }).pipe(Effect.catch((error) => error === undefined ? Effect.undefined : Effect.fail(error)))
@@ -187,14 +177,17 @@ export const load: Effect.Effect<Prefect1Config, PrefectConfigError> = Effect.ge
     Object.entries(defaults).map(([key, value]) => [key, { value, source: undefined }])
   )
   for (
-    const path of [
-      (yield* variable("PREFECT__USER_CONFIG_PATH")) ?? "~/.prefect/config.toml",
-      (yield* variable("PREFECT__BACKEND_CONFIG_PATH")) ?? "~/.prefect/backend.toml"
-    ]
+    const [name, path] of [
+      ["PREFECT__USER_CONFIG_PATH", "~/.prefect/config.toml"],
+      ["PREFECT__BACKEND_CONFIG_PATH", "~/.prefect/backend.toml"]
+    ] as const
   ) {
-    const file = yield* expand(path)
+    const given = yield* variable(name)
+    const file = yield* expand(given ?? path)
     const table = yield* readToml(file)
     if (table !== undefined) merge(settings, table, file)
+    // Prefect goes on without it, too.
+    else if (given !== undefined && given.trim() !== "") yield* Effect.logWarning(`${name} names no file: ${file}`)
   }
   for (const key of settings.keys()) {
     const name = `PREFECT__${key.replaceAll(".", "__").toUpperCase()}`

@@ -112,7 +112,15 @@ export const loadProfile: Effect.Effect<
     Effect.catchIf(({ code }) => code === "ENOENT" || code === "ENOTDIR", () => Effect.undefined),
     Effect.mapError(({ code }) => detail(`it cannot be read (${code})`))
   )
-  if (text === undefined) return chosen === "local" ? { PREFECT_API_URL: localUrl } : {}
+  if (text === undefined) {
+    if (chosen === "local") return { PREFECT_API_URL: localUrl }
+    // Prefect's own client says so, and goes on with its defaults.
+    if (given !== undefined) yield* Effect.logWarning(`PREFECT_PROFILES_PATH names no file: ${path}`)
+    else if (chosen !== undefined) {
+      yield* Effect.logWarning(`there is no profile of the name that PREFECT_PROFILE gives: ${path} does not exist`)
+    }
+    return {}
+  }
 
   // The parser's message quotes the file, which contains keys.
   const file = yield* Effect.try({ try: () => parse(text) as Table, catch: () => detail("it is not valid TOML") })
@@ -127,7 +135,7 @@ export const loadProfile: Effect.Effect<
 
 const number = (name: string, text: string | undefined): Effect.Effect<number | undefined, PrefectConfigError> => {
   if (text === undefined) return Effect.undefined
-  const value = Number(text)
+  const value = /^\s*\+?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?\s*$/i.test(text) ? Number(text) : Number.NaN
   return Number.isFinite(value) && value >= 0
     ? Effect.succeed(value)
     : Effect.fail(new PrefectConfigError({ source: name, detail: "it is not a number" }))
@@ -180,18 +188,40 @@ const tlsFrom = Effect.fnUntraced(function*<E>(
  */
 export const loadTls: Effect.Effect<Options["tls"], PrefectConfigError | Config.ConfigError> = tlsFrom(variable)
 
+const names = {
+  url: "PREFECT_API_URL",
+  apiKey: "PREFECT_API_KEY",
+  authString: "PREFECT_API_AUTH_STRING",
+  timeout: "PREFECT_API_REQUEST_TIMEOUT",
+  retries: "PREFECT_CLIENT_MAX_RETRIES",
+  headers: "PREFECT_CLIENT_CUSTOM_HEADERS"
+} as const
+
+/** Reads the time limit of a request and the number of retries by the names of their variables. */
+const patienceFrom = Effect.fnUntraced(function*<E>(setting: (name: string) => Effect.Effect<string | undefined, E>) {
+  const seconds = yield* number(names.timeout, yield* setting(names.timeout))
+  return {
+    requestTimeout: seconds === undefined ? undefined : Duration.seconds(seconds),
+    retries: yield* number(names.retries, yield* setting(names.retries))
+  }
+})
+
 /**
- * The connection settings of the environment, for a server that is given in another way: TLS and custom headers.
+ * The connection settings of the environment, for a server that is given in another way: TLS, custom headers, the time
+ * limit of a request and the number of retries.
  *
  * @category loading
  * @since 0.1.0
  */
 export const loadConnection: Effect.Effect<
-  Pick<Options, "headers" | "tls">,
+  Pick<Options, "headers" | "requestTimeout" | "retries" | "tls">,
   PrefectConfigError | Config.ConfigError
 > = Effect.gen(function*() {
-  const headers = "PREFECT_CLIENT_CUSTOM_HEADERS"
-  return { tls: yield* loadTls, headers: yield* headersOf(headers, yield* variable(headers)) }
+  return {
+    tls: yield* loadTls,
+    headers: yield* headersOf(names.headers, yield* variable(names.headers)),
+    ...(yield* patienceFrom(variable))
+  }
 })
 
 /**
@@ -204,14 +234,6 @@ export const loadConnection: Effect.Effect<
 export const load = Effect.fnUntraced(function*(
   given: Partial<Options> = {}
 ): Effect.fn.Return<Options, PrefectConfigError | Config.ConfigError> {
-  const names = {
-    url: "PREFECT_API_URL",
-    apiKey: "PREFECT_API_KEY",
-    authString: "PREFECT_API_AUTH_STRING",
-    timeout: "PREFECT_API_REQUEST_TIMEOUT",
-    retries: "PREFECT_CLIENT_MAX_RETRIES",
-    headers: "PREFECT_CLIENT_CUSTOM_HEADERS"
-  } as const
   const profile = yield* loadProfile
   const setting = Effect.fnUntraced(function*(name: string) {
     const value = (yield* variable(name)) ?? profile[name]
@@ -229,14 +251,14 @@ export const load = Effect.fnUntraced(function*(
   }
   // Credentials in the environment belong to the server in the environment, and are not sent to another.
   const sameServer = given.url === undefined || sameOrigin(given.url, yield* setting(names.url))
-  const seconds = yield* number(names.timeout, yield* setting(names.timeout))
+  const patience = yield* patienceFrom(setting)
   return {
     ...given,
     url,
     apiKey: given.apiKey ?? (sameServer ? secret(yield* setting(names.apiKey)) : undefined),
     authString: given.authString ?? (sameServer ? secret(yield* setting(names.authString)) : undefined),
-    requestTimeout: given.requestTimeout ?? (seconds === undefined ? undefined : Duration.seconds(seconds)),
-    retries: given.retries ?? (yield* number(names.retries, yield* setting(names.retries))),
+    requestTimeout: given.requestTimeout ?? patience.requestTimeout,
+    retries: given.retries ?? patience.retries,
     tls: given.tls ?? (yield* tlsFrom(setting)),
     headers: given.headers ?? (sameServer ? yield* headersOf(names.headers, yield* setting(names.headers)) : undefined)
   }

@@ -6,11 +6,12 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import { existsSync } from "node:fs"
 import { homedir } from "node:os"
 import { join } from "node:path"
 import { CommandFailed, UsageError } from "./internal/errors.ts"
-import { archiveFolder, load, type StorageFlags } from "./internal/flagValues.ts"
+import { archiveFolder, load, positive, type StorageFlags } from "./internal/flagValues.ts"
 import * as Settings from "./internal/settings.ts"
 
 export { positive, type StorageFlags } from "./internal/flagValues.ts"
@@ -24,14 +25,36 @@ const httpUrl = ({ source, value }: Settings.Backend): Effect.Effect<string, Usa
     : Effect.succeed(`http://${text}`)
 }
 
+/** Refuses values of storage flags that no command takes, also where a command has no use for the flag. */
+const checkStorageFlags = Effect.fnUntraced(function*(flags: Partial<StorageFlags>) {
+  for (
+    const [name, value] of [
+      ["max-bytes", flags.maxBytes],
+      ["max-memory", flags.maxMemory],
+      ["max-children", flags.maxChildren],
+      ["concurrency", flags.concurrency]
+    ] as const
+  ) {
+    if (value !== undefined) yield* positive(name, value)
+  }
+  const { mount = [] } = flags
+  if (mount.length === 0) return
+  const Mount = yield* load(() => import("@effect-prefect/results/Mount"))
+  for (const value of mount) {
+    const parsed = Mount.parse(value)
+    if (Result.isFailure(parsed)) return yield* new UsageError({ message: `--mount: ${parsed.failure.message}` })
+  }
+})
+
 /**
  * The configured backend: from a flag, a variable or a profile; otherwise the one that Prefect's own client would use.
  */
-export const backend = (flags: Settings.BackendFlags) =>
+export const backend = (flags: Settings.BackendFlags & Partial<StorageFlags>) =>
   Layer.unwrap(Effect.gen(function*(): Effect.fn.Return<
     Layer.Layer<PrefectApi, PrefectApiError | PrefectConfigError | Config.ConfigError>,
     UsageError | CommandFailed | PrefectConfigError | Config.ConfigError
   > {
+    yield* checkStorageFlags(flags)
     const { backend } = yield* Settings.resolve(flags)
     switch (backend?.kind) {
       case "archive": {
@@ -65,13 +88,12 @@ export const backend = (flags: Settings.BackendFlags) =>
     })
   }))
 
-const prefectFile = (name: string): string | undefined => {
-  const file = join(homedir(), ".prefect", name)
-  return existsSync(file) ? file : undefined
-}
+/** Whether a variable is set to something: an empty one counts as not set. */
+const isSet = (name: string): boolean => (process.env[name] ?? "").trim() !== ""
 
 /** The first variable with one of Prefect 1's own names. */
-const prefect1Variable = (): string | undefined => Object.keys(process.env).find((name) => name.startsWith("PREFECT__"))
+const prefect1Variable = (): string | undefined =>
+  Object.keys(process.env).find((name) => name.startsWith("PREFECT__") && isSet(name))
 
 /**
  * The version of Prefect whose client is configured on this machine, and by which variable or file. A variable of
@@ -79,13 +101,18 @@ const prefect1Variable = (): string | undefined => Object.keys(process.env).find
  */
 export const prefectConfiguration = Effect.sync(
   (): { readonly prefect: 1 | 3; readonly source: string } | undefined => {
-    const variable3 = ["PREFECT_API_URL", "PREFECT_PROFILE"].find((name) => process.env[name] !== undefined)
+    const variable3 = ["PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH"].find(isSet)
     if (variable3 !== undefined) return { prefect: 3, source: variable3 }
     const variable1 = prefect1Variable()
     if (variable1 !== undefined) return { prefect: 1, source: variable1 }
-    const profiles = prefectFile("profiles.toml")
+    if (isSet("PREFECT_HOME")) return { prefect: 3, source: "PREFECT_HOME" }
+    const file = (name: string): string | undefined => {
+      const path = join(homedir(), ".prefect", name)
+      return existsSync(path) ? path : undefined
+    }
+    const profiles = file("profiles.toml")
     if (profiles !== undefined) return { prefect: 3, source: profiles }
-    const file1 = prefectFile("auth.toml") ?? prefectFile("config.toml")
+    const file1 = file("auth.toml") ?? file("config.toml")
     return file1 === undefined ? undefined : { prefect: 1, source: file1 }
   }
 )

@@ -45,7 +45,9 @@ export const archiveFolder = (
       Effect.fail(
         new CommandFailed({
           message: code === "ENOENT"
-            ? `${source}: there is no folder ${folder}`
+            ? folder === ""
+              ? `${source} is empty; give the archive's folder`
+              : `${source}: there is no folder ${folder}`
             : `${source}: the folder ${folder} cannot be read (${code})`
         })
       ))

@@ -25,7 +25,9 @@ const localZone = (): string => {
       // Some systems have a copy of the zone there, or no file.
     }
   }
-  return Intl.DateTimeFormat().resolvedOptions().timeZone
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions() as { readonly timeZone: string | undefined }
+  // A TZ that names no zone leaves the process in UTC.
+  return timeZone === undefined || timeZone === "Etc/Unknown" ? "UTC" : timeZone
 }
 
 export const make = ({ utc }: { readonly utc: boolean }): Times => ({

@@ -189,11 +189,44 @@ const optionalConfig = (name: string) => Config.String(name).pipe(Config.option,
 const fileOf = (path: string, what: string) =>
   Effect.tryPromise({
     try: (signal) => readText(path, { signal }),
-    catch: () => configError(`${what} ${path} cannot be read`)
+    catch: (error) => configError(`${what} ${path} cannot be read (${errorCode(error) ?? "unknown error"})`)
   })
-/** A file that libpq uses from the user's home folder when it exists. */
-const homeFile = (name: string) =>
-  Effect.promise((signal) => readText(join(homedir(), ".postgresql", name), { signal }).catch(() => undefined))
+/** A file that libpq uses from the user's home folder when it exists. One that cannot be read is not left out. */
+const homeFile = (name: string) => {
+  const path = join(homedir(), ".postgresql", name)
+  return Effect.tryPromise({
+    try: (signal) =>
+      readText(path, { signal }).catch((error: unknown) => {
+        if (["ENOENT", "ENOTDIR"].includes(errorCode(error) ?? "")) return undefined
+        throw error
+      }),
+    catch: (error) => configError(`${path} cannot be read (${errorCode(error) ?? "unknown error"})`)
+  })
+}
+
+/** The parameters of a URL that libpq's variables fill in, and the part of the URL with the same meaning. */
+const filledIn = [
+  ["PGHOST", "host", "hostname"],
+  ["PGPORT", "port", "port"],
+  ["PGUSER", "user", "username"],
+  ["PGDATABASE", "dbname", "pathname"],
+  ["PGCONNECT_TIMEOUT", "connect_timeout", undefined],
+  ["PGAPPNAME", "application_name", undefined],
+  ["PGSSLCERT", "sslcert", undefined],
+  ["PGSSLKEY", "sslkey", undefined]
+] as const
+
+/** The URL with libpq's variables for what it leaves out. */
+const withVariables = Effect.fnUntraced(function*(given: URL, isHostless: boolean) {
+  const url = new URL(given)
+  for (const [name, parameter, part] of filledIn) {
+    const isGiven = url.searchParams.has(parameter) ||
+      part !== undefined && !["", "/"].includes(given[part]) && !(isHostless && part === "hostname")
+    const value = isGiven ? undefined : yield* optionalConfig(name)
+    if (value !== undefined && value !== "") url.searchParams.set(parameter, value)
+  }
+  return url
+})
 
 /**
  * The TLS settings to try, in order, as libpq derives them from the URL and `PGSSLMODE`: `prefer` (the default) and
@@ -218,6 +251,13 @@ const tlsOf = Effect.fnUntraced(function*(url: URL) {
     ? yield* homeFile("postgresql.crt")
     : yield* fileOf(certificatePath, "sslcert")
   const key = keyPath === null ? yield* homeFile("postgresql.key") : yield* fileOf(keyPath, "sslkey")
+  if ((certificatePath !== null || keyPath !== null) && (certificate === undefined || key === undefined)) {
+    return yield* configError(
+      key === undefined
+        ? "sslcert goes with its key: give sslkey too"
+        : "sslkey goes with its certificate: give sslcert too"
+    )
+  }
   const isChecked = mode.startsWith("verify") || (mode === "require" && root !== undefined)
   const tls: ConnectionOptions = {
     rejectUnauthorized: isChecked,
@@ -237,15 +277,16 @@ const passwordOf = Effect.fnUntraced(function*(url: URL) {
     url.searchParams.get(parameter) ?? (part === "" ? other : decodeURIComponent(part))
   const user = of("user", url.username, process.env["USER"] ?? process.env["USERNAME"] ?? "")
   const host = of("host", url.hostname.replace(/^\[|\]$/g, ""), "localhost")
-  const found = yield* Effect.promise(() =>
+  const { password: found, problem } = yield* Effect.promise((signal) =>
     readPassword(path, {
       // The password file names a local socket this way.
       host: host.startsWith("/") ? "localhost" : host,
       port: of("port", url.port, "5432"),
       database: of("dbname", url.pathname.replace(/^\//, ""), user),
       user
-    })
+    }, signal)
   )
+  if (problem !== undefined) yield* Effect.logWarning(problem)
   return found === undefined ? undefined : Redacted.make(found)
 })
 
@@ -271,12 +312,20 @@ export const connect = Effect.fnUntraced(function*(
         detail: "it needs the package @effect/sql-pg; install it beside @effect-prefect/api"
       })
   })
+  const text = addressText(options.url)
   // libpq accepts a user without a host when the parameters name a socket's folder; a URL needs a host.
-  const raw = addressText(options.url).replace(/^(postgres(?:ql)?:\/\/[^/?#@]*@)(?=[/?#]|$)/, "$1localhost")
-  const url = URL.canParse(raw) ? new URL(raw) : undefined
-  if (url === undefined || (url.protocol !== "postgres:" && url.protocol !== "postgresql:") || !isDecodable(url)) {
+  const hostless = /^(postgres(?:ql)?:\/\/[^/?#@]*@)(?=[/?#]|$)/
+  const complete = text.replace(hostless, "$1localhost")
+  const given = URL.canParse(complete) ? new URL(complete) : undefined
+  if (
+    given === undefined || (given.protocol !== "postgres:" && given.protocol !== "postgresql:") || !isDecodable(given)
+  ) {
     return yield* configError("it is not postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
   }
+  const url = yield* Effect.mapError(
+    withVariables(given, hostless.test(text)),
+    () => configError("a variable of libpq, such as PGPORT, is not a text")
+  )
   const candidates = yield* Effect.catchTag(
     tlsOf(url),
     "ConfigError",
@@ -306,7 +355,7 @@ export const connect = Effect.fnUntraced(function*(
     Duration.sum(Duration.sum(statementTimeout, connectTimeout ?? connectTimeoutOf(url)), onTheWay)
   )
   const base: PgClient.PgPoolConfig = {
-    url: Redacted.make(raw),
+    url: Redacted.make(url.href),
     maxConnections,
     // A peer that is gone without a word is known sooner.
     keepAlive: "30 seconds",

@@ -1,6 +1,8 @@
-import { readFile, stat } from "node:fs/promises"
+import { stat } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join } from "node:path"
+import { errorCode } from "../errorCode.ts"
+import { readText } from "../node.ts"
 
 /** The key of a password. */
 export interface Login {
@@ -39,21 +41,32 @@ const findPassword = (text: string, login: Login): string | undefined => {
   return undefined
 }
 
+const maxBytes = 1024 * 1024
+
 /**
  * The password of a login in the password file: `path`, else `~/.pgpass`. As in libpq, a file that others may read is
- * ignored.
+ * not used, with a problem to be told; so is one that was named and cannot be read.
  */
-export const readPassword = async (path: string | undefined, login: Login): Promise<string | undefined> => {
+export const readPassword = async (
+  path: string | undefined,
+  login: Login,
+  signal: AbortSignal
+): Promise<{ readonly password?: string | undefined; readonly problem?: string }> => {
   const file = path ??
     (process.platform === "win32"
       ? join(process.env["APPDATA"] ?? homedir(), "postgresql", "pgpass.conf")
       : join(homedir(), ".pgpass"))
+  const name = path === undefined ? `the password file ${file}` : "the password file of PGPASSFILE"
   try {
     const stats = await stat(file)
-    if (!stats.isFile() || stats.size > 1024 * 1024) return undefined
-    if (process.platform !== "win32" && (stats.mode & 0o077) !== 0) return undefined
-    return findPassword(await readFile(file, "utf8"), login)
-  } catch {
-    return undefined
+    if (process.platform !== "win32" && (stats.mode & 0o077) !== 0) {
+      return { problem: `${name} is not used, because others may read it: chmod 600 changes that` }
+    }
+    return { password: findPassword(await readText(file, { maxBytes, signal }), login) }
+  } catch (error) {
+    const code = errorCode(error) ?? "unknown error"
+    return path === undefined && (code === "ENOENT" || code === "ENOTDIR")
+      ? {}
+      : { problem: `${name} cannot be read (${code})` }
   }
 }
