@@ -147,9 +147,8 @@ export const make = (store: ObjectStore, prefix: string): Output => {
     Effect.suspend(() => {
       let moved = sent
       const request = Effect.tryPromise({
-        // Those that a request asks for credentials end with it.
-        try: (signal) =>
-          Network.withPrograms(() => run(signal, (count) => moved += count), { signal, millis: patience }),
+        // Programs that a request asks for credentials end with it.
+        try: (signal) => Network.withPrograms(() => run(signal, (count) => moved += count), { signal }),
         catch: (cause) => new Attempted({ cause })
       })
       return Effect.raceFirst(
