@@ -586,7 +586,7 @@ describe("S3Storage", () => {
         vi.stubEnv("AWS_CONFIG_FILE", join(folder, "config")).stubEnv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
         for (const name of names) vi.stubEnv(name, undefined)
         yield* Effect.addFinalizer(() => Effect.sync(() => vi.unstubAllEnvs()))
-        const { url } = yield* httpDouble(whole(bytes))
+        const { url } = yield* httpDouble((request, response) => whole(bytes)(response, request))
         const fiber = yield* readBytes(read).pipe(
           Effect.provide(S3Storage.layer({ endpoint: url, region: "us-east-1", buckets: ["data"] })),
           Effect.forkChild
