@@ -1,4 +1,5 @@
 /** Rows with very many keys or values: nothing looks at all of them in one step. */
+import { manyKeys } from "@effect-prefect/core/ObjectKeys"
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -7,6 +8,7 @@ import { parseInPieces } from "../src/internal/http/pieces.ts"
 import * as Kept from "../src/internal/kept.ts"
 import * as Prefect3 from "../src/internal/prefect3/rows.ts"
 import * as Rows from "../src/internal/rows.ts"
+import { complete, type Row } from "../src/internal/tables/rowIndex.ts"
 
 const id = "00000000-0000-4000-8000-000000000001"
 const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, at]))
@@ -48,6 +50,17 @@ describe("a state with more keys than are listed in a moment is left out", () =>
     for (const one of parsed({ id, state: { type: "COMPLETED", name: "x", state_details: wide } })) {
       const made = Prefect3.resultOf(Prefect3.taskRun)(one)
       assert.isTrue(Result.isFailure(made) && made.failure === "its state has more than 100000 keys")
+    }
+  })
+  it("and so is a row with more columns than a table has, which nothing copies", () => {
+    for (const row of parsed({ id, flow_run_id: id, task_id: id, map_index: -1, ...keys(manyKeys) })) {
+      assert.strictEqual(complete("task_run", row as Row), row)
+      for (
+        const decode of [Rows.decodeTaskRun, Rows.decodeFlowRun, Rows.decodeLog, Prefect3.resultOf(Prefect3.taskRun)]
+      ) {
+        const made = (decode as Rows.Decoder<object>)(row)
+        assert.strictEqual(Result.merge(Result.map(made, () => "a view")), "it has more than 32768 columns")
+      }
     }
   })
   it("but not one whose data have them", () => {

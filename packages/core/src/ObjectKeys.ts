@@ -116,6 +116,11 @@ export class KeyList {
     for (const key of keys) this.push(key)
   }
 
+  /** The number of keys so far. */
+  get length(): number {
+    return this.indices.length + this.texts.length
+  }
+
   private push(key: string): void {
     const index = indexOf(key)
     if (index < 0) this.texts.push(key)
@@ -158,7 +163,7 @@ export class KeyList {
    */
   *close(object: object): Generator<undefined, void> {
     const { indices, isAscending, texts } = this
-    if (indices.length + texts.length <= manyKeys) return
+    if (this.length <= manyKeys) return
     if (indices.length === 0) return remember(object, texts)
     const keys = isAscending ? indices : yield* sorted(indices)
     for (let at = 0; at < texts.length; at++) {

@@ -1,3 +1,4 @@
+import { manyKeys } from "@effect-prefect/core/ObjectKeys"
 import { isObject } from "./isObject.ts"
 
 /** The maximum nesting of a row's JSON: printing or comparing deeper values would crash the process. */
@@ -10,7 +11,7 @@ const knownDepths = new WeakMap<object, boolean>()
 export const rememberDepth = (row: object, isDeep: boolean): void => void knownDepths.set(row, isDeep)
 
 /** Remembers that a row has the JSON of another. Returns it. */
-export const asDeepAs = <A extends object>(row: A, other: object): A => {
+const asDeepAs = <A extends object>(row: A, other: object): A => {
   const known = knownDepths.get(other)
   if (known !== undefined) knownDepths.set(row, known)
   return row
@@ -94,6 +95,27 @@ const wide = new WeakSet<object>()
 export const rememberWide = (object: object): void => void wide.add(object)
 
 const isWide = (value: unknown): boolean => typeof value === "object" && value !== null && wide.has(value)
+
+/** Rows with more columns than any table has, as far as they were parsed in steps: a copy of one takes V8 a long step. */
+const wideRows = new WeakSet<object>()
+
+/** The most columns of a row, which can be given others. */
+const maxColumns = manyKeys
+
+/** Remembers the number of a row's columns. */
+export const rememberColumns = (row: object, count: number): void => {
+  if (count > maxColumns) wideRows.add(row)
+}
+
+/** Whether a row has more columns than any table has. */
+export const isRowTooWide = (row: unknown): boolean => typeof row === "object" && row !== null && wideRows.has(row)
+
+/** A row with other columns in the place of its own. A row that is too wide stays as it is. */
+export const withColumns = <A extends object>(row: A, columns: object): A =>
+  isRowTooWide(row) ? row : asDeepAs({ ...row, ...columns }, row)
+
+/** The problem with such a row. */
+export const rowTooWide = `it has more than ${maxColumns} columns`
 
 /** Whether an object of a row's state whose keys are listed when it is decoded has too many. */
 export const isStateTooWide = (row: unknown): boolean => {

@@ -14,7 +14,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import type { TaskRunSummary } from "../Backend.ts"
 import { MalformedResponse, PrefectApiError, type Reason } from "../PrefectApiError.ts"
 import { Listener, RowProblem } from "../RowProblem.ts"
-import { isColumnTooDeep, isStateTooWide, isTooDeep, tooDeep, tooWide } from "./depth.ts"
+import { isColumnTooDeep, isRowTooWide, isStateTooWide, isTooDeep, rowTooWide, tooDeep, tooWide } from "./depth.ts"
 import { isObject } from "./isObject.ts"
 import { canonicalUuid } from "./uuids.ts"
 
@@ -30,14 +30,18 @@ const pathOf = SchemaIssue.makeFormatterStandardSchemaV1()
 const decoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S): Decoder<S["Type"]> => {
   const decode = Schema.decodeUnknownResult(schema)
   return (row) =>
-    isTooDeep(row) ? Result.fail(tooDeep) : Result.mapError(decode(row), ({ issue }) => {
-      const path = pathOf(issue).issues[0]?.path ?? []
-      const column = path[0]
-      const name = typeof column === "object" ? column.key : column
-      return name === undefined
-        ? "a row is not one of Prefect's"
-        : `the column ${String(name)} is not of Prefect's type`
-    })
+    isTooDeep(row) ?
+      Result.fail(tooDeep) :
+      isRowTooWide(row) ?
+      Result.fail(rowTooWide) :
+      Result.mapError(decode(row), ({ issue }) => {
+        const path = pathOf(issue).issues[0]?.path ?? []
+        const column = path[0]
+        const name = typeof column === "object" ? column.key : column
+        return name === undefined
+          ? "a row is not one of Prefect's"
+          : `the column ${String(name)} is not of Prefect's type`
+      })
 }
 
 export const decodeLog = decoder(LogEntry.FromRow)
@@ -47,6 +51,7 @@ const plainDecoder =
   <A extends object>(fromRow: (row: unknown) => A | TaskRunView.MalformedRow, isTooDeep: (row: unknown) => boolean) =>
   (row: unknown): Result.Result<A, string> => {
     if (isTooDeep(row)) return Result.fail(tooDeep)
+    if (isRowTooWide(row)) return Result.fail(rowTooWide)
     if (isStateTooWide(row)) return Result.fail(tooWide)
     const view = fromRow(row)
     return isMalformed(view) ? Result.fail(view.detail) : Result.succeed(view)

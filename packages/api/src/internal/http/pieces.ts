@@ -2,7 +2,7 @@
 import { KeyList } from "@effect-prefect/core/ObjectKeys"
 import * as Turn from "@effect-prefect/core/Turn"
 import * as Effect from "effect/Effect"
-import { isTooDeep, maxDepth, maxKeys, rememberDepth, rememberWide } from "../depth.ts"
+import { isTooDeep, maxDepth, maxKeys, rememberColumns, rememberDepth, rememberWide } from "../depth.ts"
 import { LongText } from "../longText.ts"
 import type { Body } from "./body.ts"
 import { TooMuchMemory, withinMemory } from "./memory.ts"
@@ -270,7 +270,10 @@ export function* parseInPieces(
       const { container, count } = frame
       if (count > maxKeys) rememberWide(container)
       if (keys !== undefined) yield* keys.close(container)
-      if (level === 1 && isRow !== "keys") rememberDepth(container, frame.isDeep)
+      if (level === 1 && isRow !== "keys") {
+        rememberDepth(container, frame.isDeep)
+        if (keys !== undefined) rememberColumns(container, keys.length)
+      }
       open.pop()
       depth--
       const after = yield* afterSpace(text, at + 1)

@@ -7,13 +7,14 @@ import { FlowRunView } from "@effect-prefect/core/FlowRunView"
 import { FlowView } from "@effect-prefect/core/FlowView"
 import type { FlowId, FlowRunId, TaskRunId } from "@effect-prefect/core/Ids"
 import { levels, LogEntry, type LogLevel } from "@effect-prefect/core/LogEntry"
+import * as ObjectKeys from "@effect-prefect/core/ObjectKeys"
 import * as State from "@effect-prefect/core/State"
 import { StateRecord } from "@effect-prefect/core/StateRecord"
 import { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import type { Edge, TaskRunSummary } from "../../Backend.ts"
-import { isStateTooWide, isTooDeep, tooDeep, tooWide } from "../depth.ts"
+import { isRowTooWide, isStateTooWide, isTooDeep, rowTooWide, tooDeep, tooWide } from "../depth.ts"
 import { isObject } from "../isObject.ts"
 import type { Decoder } from "../rows.ts"
 
@@ -43,6 +44,7 @@ export const isMalformed = <A>(value: A | Malformed): value is Malformed => valu
 /** The same as a decoder, for which a row that is nested too deep is malformed as well. */
 export const resultOf = <A>(make: (row: unknown) => A | Malformed): Decoder<A> => (row) => {
   if (isTooDeep(row)) return Result.fail(tooDeep)
+  if (isRowTooWide(row)) return Result.fail(rowTooWide)
   if (isStateTooWide(row)) return Result.fail(tooWide)
   const value = make(row)
   return isMalformed(value) ? Result.fail(value.detail) : Result.succeed(value)
@@ -96,8 +98,10 @@ export const edges = (rows: ReadonlyArray<Row>): ReadonlyArray<Edge> => {
   const found = new Map<string, Edge>()
   for (const row of rows) {
     const downstreamTaskId = row["id"]
-    for (const [key, inputs] of Object.entries(object(row["task_inputs"]) ?? {})) {
+    const taskInputs = object(row["task_inputs"]) ?? {}
+    for (const key of ObjectKeys.of(taskInputs)) {
       if (key.startsWith("__")) continue
+      const inputs = taskInputs[key]
       for (const input of Array.isArray(inputs) ? inputs : []) {
         const upstreamTaskId = isObject(input) && input["input_type"] === "task_run" ? input["id"] : undefined
         if (typeof upstreamTaskId !== "string" || typeof downstreamTaskId !== "string" || !known.has(upstreamTaskId)) {

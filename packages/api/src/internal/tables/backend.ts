@@ -5,7 +5,7 @@ import type * as Backend from "../../Backend.ts"
 import * as Errors from "../../PrefectApiError.ts"
 import { cachedSuccess } from "../cachedSuccess.ts"
 import { compareCodePoints } from "../codePoints.ts"
-import { asDeepAs } from "../depth.ts"
+import { withColumns } from "../depth.ts"
 import { ofSerializedFlow } from "../edges.ts"
 import { nameContains } from "../nameContains.ts"
 import * as Decoders from "../rows.ts"
@@ -102,7 +102,7 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
         if (row["id"] !== id) return malformed(operation, `the row of task run ${id} is another one by now`)
         out.push(
           taskId !== null && index.slugs.has(taskId)
-            ? asDeepAs({ ...row, task: { id: taskId, slug: index.slugs.get(taskId) } }, row)
+            ? withColumns(row, { task: { id: taskId, slug: index.slugs.get(taskId) } })
             : row
         )
       }

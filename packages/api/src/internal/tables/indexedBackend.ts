@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type { DatabaseSync } from "node:sqlite"
 import type * as Backend from "../../Backend.ts"
 import * as Errors from "../../PrefectApiError.ts"
+import { isRowTooWide, rowTooWide } from "../depth.ts"
 import { ofSerializedFlow } from "../edges.ts"
 import * as Decoders from "../rows.ts"
 import { describeBySlug } from "../taskRunText.ts"
@@ -57,6 +58,10 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
       const found = yield* read("task_run", entries, (row, at) => {
         const id = idOf(entries[at]!.id)
         const task = tasks[at]
+        if (isRowTooWide(row)) {
+          problem ??= `task run ${id}: ${rowTooWide}`
+          return undefined
+        }
         // Nobody else has the row, so it need not be copied.
         if (task?.slug !== undefined) Object.assign(row, { task })
         const view = TaskRunView.fromRow(complete("task_run", row))

@@ -3,7 +3,7 @@ import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
 import type { Edge } from "../../Backend.ts"
 import type { PrefectApiError } from "../../PrefectApiError.ts"
-import { asDeepAs } from "../depth.ts"
+import { withColumns } from "../depth.ts"
 import { microseconds } from "../timestamps.ts"
 import type { Extent } from "./jsonLines.ts"
 
@@ -161,7 +161,7 @@ const defaultsOf = new Map(Object.entries(defaults).map(([table, row]) => [table
 /** A row with the defaults of Prefect's database for missing columns. */
 export const complete = (table: TableName, row: Row): Row => {
   const missing = defaultsOf.get(table)!.filter(([column]) => row[column] === undefined)
-  return missing.length === 0 ? row : asDeepAs({ ...row, ...Object.fromEntries(missing) }, row)
+  return missing.length === 0 ? row : withColumns(row, Object.fromEntries(missing))
 }
 
 const isId = (value: unknown): value is string => typeof value === "string" && value !== ""

@@ -7,6 +7,7 @@ import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import * as Result from "effect/Result"
 import { join } from "node:path"
 import type { StorageBlock } from "../../Backend.ts"
+import { isRowTooWide, rowTooWide } from "../depth.ts"
 import { errorCode } from "../errorCode.ts"
 import * as Block from "../prefect3/block.ts"
 import * as Prefect3 from "../prefect3/rows.ts"
@@ -70,6 +71,7 @@ export const taskRuns = async function*(
   yield* rowsOf(root, "task_run", (stored) => {
     const row = complete("task_run", stored)
     const id = row["task_id"]
+    if (isRowTooWide(row)) return rowTooWide
     const view = TaskRunView.fromRow(
       typeof id === "string" && slugs.has(id) ? { ...row, task: { id, slug: slugs.get(id) } } : row
     )
