@@ -140,14 +140,15 @@ export const resolve = (root: unknown, registry: ClassRegistry): Effect.Effect<u
 
 /**
  * Replaces objects and lists inside a value by the result of a function, in place and from the inside out, yielding to
- * other fibers meanwhile.
+ * other fibers meanwhile. `large` returns the steps of a result that takes long.
  *
  * @internal
  */
 export const replaceAll = (
   root: unknown,
-  replace: (value: object) => unknown
-): Effect.Effect<unknown, FormatError> => giveWay(() => rewrite(root, replace), formatError)
+  replace: (value: object) => unknown,
+  large: (value: object) => Generator<undefined, unknown> | undefined = () => undefined
+): Effect.Effect<unknown, FormatError> => giveWay(() => rewrite(root, replace, { large }), formatError)
 
 /**
  * As `resolve`, in steps.

@@ -235,27 +235,23 @@ export interface Items extends Iterable<unknown> {
   readonly at: (index: number) => unknown
 }
 
-/** The values of an object's keys. */
-class ObjectItems implements Items {
-  readonly #object: Readonly<Record<string, unknown>>
-  readonly #keys: ReadonlyArray<string>
+/** Items that are made on demand. */
+class MadeItems implements Items {
+  readonly length: number
+  readonly #make: (index: number) => unknown
 
-  constructor(object: object, keys: ReadonlyArray<string>) {
-    this.#object = object as Readonly<Record<string, unknown>>
-    this.#keys = keys
-  }
-
-  get length(): number {
-    return this.#keys.length
+  constructor(length: number, make: (index: number) => unknown) {
+    this.length = length
+    this.#make = make
   }
 
   at(index: number): unknown {
-    const key = this.#keys.at(index)
-    return key === undefined ? undefined : this.#object[key]
+    const place = index < 0 ? index + this.length : index
+    return place >= 0 && place < this.length ? this.#make(place) : undefined
   }
 
   *[Symbol.iterator](): IterableIterator<unknown> {
-    for (let at = 0; at < this.length; at++) yield this.at(at)
+    for (let at = 0; at < this.length; at++) yield this.#make(at)
   }
 }
 
@@ -270,12 +266,12 @@ export const level = (value: unknown): Level => {
   try {
     const projected = project(value)
     if (typeof projected !== "object" || projected === null) return { _tag: "Scalar", value: projected }
-    const { items, iterator, keys } = projected
+    const { at, items, iterator, keys } = projected
     if (keys !== null) {
       return {
         _tag: "Object",
         keys,
-        items: items ?? new ObjectItems(projected.object!, keys)
+        items: items ?? new MadeItems(keys.length, at!)
       }
     }
     return { _tag: "Array", items: items ?? { [Symbol.iterator]: () => iterator! } }

@@ -103,6 +103,34 @@ describe("the keys of a large object", () => {
   })
 })
 
+describe("an object of very many attributes", () => {
+  const names = [...keys(0, count, key), "__class__", "__args__"]
+  const bytes = latin1(
+    `\x80\x04c__main__\nC\nK\x07\x85\x81}(${
+      names.map((name, at) => `\x8c${String.fromCharCode(name.length)}${name}K${String.fromCharCode(at & 127)}`).join(
+        ""
+      )
+    }ub.`
+  )
+
+  it("is shown as one of few, without a Map of them", () => {
+    const set = vi.spyOn(Map.prototype, "set")
+    try {
+      const value = toEnd(loadsSteps(bytes))
+      const shown = Array.from(JsonProjection.toChunks(value)).join("")
+      const level = JsonProjection.level(value)
+      assert.isBelow(set.mock.calls.length, 1_000)
+      set.mockRestore()
+      assert.isTrue(shown === Array.from(JsonProjection.toChunks(loads(bytes))).join(""))
+      assert.isTrue(isSame(toJson(value), toJson(loads(bytes))))
+      if (level._tag !== "Object") return assert.fail(level._tag)
+      assert.isTrue(isSame(Object.fromEntries(level.keys.map((name, at) => [name, level.items.at(at)])), toJson(value)))
+    } finally {
+      set.mockRestore()
+    }
+  })
+})
+
 describe("a large object", () => {
   const decoded = () => {
     const text = `[${jsonOf(cases["both"]!)},"${"x".repeat(0x40000)}"]`

@@ -13,7 +13,17 @@ import { offsetText, PyDate, PyDateTime, PyTime, PyTimedelta, Timezone, ZoneInfo
 import { isDictObject } from "./values/dict.ts"
 import { DType, nanosecondsText, NdArray, NpScalar, NpTime } from "./values/ndarray.ts"
 import { Complex, Decimal, Fraction, PyFloat, Range, Slice } from "./values/numbers.ts"
-import { Opaque, Path, PyArray, PyEnum, PyGlobal, PyObject, UUID } from "./values/objects.ts"
+import {
+  type ManyAttributes,
+  manyAttributesOf,
+  Opaque,
+  Path,
+  PyArray,
+  PyEnum,
+  PyGlobal,
+  PyObject,
+  UUID
+} from "./values/objects.ts"
 import { Interval, Period } from "./values/period.ts"
 import { SparseMatrix } from "./values/sparse.ts"
 
@@ -30,8 +40,8 @@ export interface JsonContainer {
   readonly iterator: Iterator<unknown> | null
   /** The number of items taken so far; for traversals. */
   next: number
-  /** The object whose keys and values these are, when the values are not listed. */
-  readonly object?: object
+  /** The value at a place, when the values of an object are not listed. */
+  readonly at?: (index: number) => unknown
 }
 
 const entriesOf = (entries: Iterable<readonly [unknown, unknown]>): JsonContainer => {
@@ -69,7 +79,7 @@ const objectEntries = (value: object): JsonContainer => {
   const keys = keysOf(value)
   return keys.length <= fewKeys
     ? { keys, items: Object.values(value), iterator: null, next: 0 }
-    : { keys, items: null, iterator: valuesOf(value, keys), next: 0, object: value }
+    : { keys, items: null, iterator: valuesOf(value, keys), next: 0, at: (index) => Reflect.get(value, keys[index]!) }
 }
 
 /** One dimension of a NumPy array: `start` counts items in row-major order. */
@@ -137,6 +147,8 @@ const objectForm = (value: PyObject): JsonContainer => {
   if (value.kwargs !== null && value.kwargs !== undefined) out.set("__kwargs__", value.kwargs)
   if (value.items.length > 0) out.set("__items__", value.items)
   if (value.pairs.length > 0) out.set("__pairs__", value.pairs)
+  const many = manyAttributesOf(value)
+  if (many !== undefined) return manyEntries(out, many)
   const attributes = value.attributes()
   if (attributes.size === 0 && value.state !== undefined && !isEmptyState(value.state)) {
     out.set("__state__", value.state)
@@ -153,6 +165,25 @@ const objectForm = (value: PyObject): JsonContainer => {
     }
   }
   return { keys, items, iterator: null, next: 0 }
+}
+
+/** What is beside very many attributes, and these, without a copy of them. Attributes of the same name take its place. */
+const manyEntries = (beside: ReadonlyMap<string, unknown>, { dict, names }: ManyAttributes): JsonContainer => {
+  const first = [...beside.keys()]
+  const has = (name: string) => Object.hasOwn(dict, name)
+  const rest = first.some(has) ? names.filter((name) => !beside.has(name)) : names
+  const items = first.map((name) => name !== "__class__" && has(name) ? dict[name] : beside.get(name))
+  function* values(): IterableIterator<unknown> {
+    yield* items
+    yield* valuesOf(dict, rest)
+  }
+  return {
+    keys: first.concat(rest),
+    items: null,
+    iterator: values(),
+    next: 0,
+    at: (index) => index < items.length ? items[index] : dict[rest[index - items.length]!]
+  }
 }
 
 const isEmptyState = (state: unknown): boolean =>

@@ -2,6 +2,7 @@
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
 import * as JsonText from "@effect-prefect/core/JsonText"
+import * as ObjectKeys from "@effect-prefect/core/ObjectKeys"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Clock from "effect/Clock"
@@ -108,7 +109,7 @@ export const report = Effect.fnUntraced(function*(view: FlowRunView, { columns, 
       ["started", at(view.startTime)],
       ["ended", at(view.endTime)],
       ["duration", Times.between(view.startTime, view.endTime, State.isFinished(view.state) ? undefined : now)],
-      ["parameters", Object.keys(parameters).length === 0 ? "" : folded(parameters, (columns ?? 120) - 14)],
+      ["parameters", ObjectKeys.of(parameters).length === 0 ? "" : folded(parameters, (columns ?? 120) - 14)],
       ["labels", Render.stripControls((view.labels ?? []).join(", "))],
       [
         "task runs",

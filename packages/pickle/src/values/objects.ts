@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import { fail } from "../errors.ts"
-import { keysOf } from "../objectKeys.ts"
+import { keysOf, knownKeys } from "../objectKeys.ts"
 import { type EqualityBudget, equalityKey, keyPart, spend } from "./equality.ts"
 import { type Inspect, inspected, projected } from "./json.ts"
 
@@ -93,8 +93,8 @@ export class PyObject {
       for (const part of parts) if (isDict(part)) addEntries(out, part)
     }
     // SQLAlchemy's own bookkeeping for an object that it loaded.
-    const instance = out.get("_sa_instance_state")
-    if (instance instanceof PyObject && instance.className.startsWith("sqlalchemy.")) out.delete("_sa_instance_state")
+    const instance = out.get(nameOfSqlState)
+    if (instance instanceof PyObject && instance.className.startsWith("sqlalchemy.")) out.delete(nameOfSqlState)
     if (out.has("__pydantic_fields_set__") || out.has("__fields_set__")) {
       // pydantic keeps its fields in a dict inside the state, beside its own bookkeeping.
       const fields = out.get("__dict__")
@@ -125,6 +125,38 @@ export class PyObject {
     if (attributes.size === 0 && this.state !== undefined) content["__state__"] = this.state
     return inspected(this.className, content, depth, options, inspect)
   }
+}
+
+/** Attributes that are one dict of very many, and their names. */
+export interface ManyAttributes {
+  readonly dict: Readonly<Record<string, unknown>>
+  readonly names: ReadonlyArray<string>
+}
+
+const nameOfSqlState = "_sa_instance_state"
+
+/**
+ * The attributes of an object whose state is one dict of very many with listed keys, without a Map of them; undefined for
+ * any other object.
+ *
+ * @internal
+ */
+export const manyAttributesOf = ({ states }: PyObject): ManyAttributes | undefined => {
+  if (states.length !== 1) return undefined
+  const [state] = states
+  const parts = (Array.isArray(state) && state.length === 2 ? state : [state]).filter(isDict)
+  let dict = parts[0]
+  if (parts.length !== 1 || dict === undefined || dict instanceof Map) return undefined
+  if (Object.hasOwn(dict, "__pydantic_fields_set__") || Object.hasOwn(dict, "__fields_set__")) {
+    const { __dict__: fields, __pydantic_extra__: extra } = dict
+    if (isDict(fields)) {
+      if (fields instanceof Map || isDict(extra)) return undefined
+      dict = fields
+    }
+  }
+  const names = knownKeys(dict)
+  // The other way omits it.
+  return names === undefined || Object.hasOwn(dict, nameOfSqlState) ? undefined : { dict, names }
 }
 
 const addEntries = (out: Map<string, unknown>, dict: object): void => {

@@ -1,6 +1,7 @@
 /** The events of a running flow run, as server-sent events. */
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
+import * as JsonText from "@effect-prefect/core/JsonText"
 import * as State from "@effect-prefect/core/State"
 import type { Change } from "@effect-prefect/ui-api/Models"
 import * as Effect from "effect/Effect"
@@ -20,7 +21,7 @@ interface Seen {
 type Api = PrefectApi["Service"]
 
 /** The state of a run and its time, which distinguishes two states of one type. */
-const mark = (state: State.State): string => JSON.stringify(State.toJson(state) ?? null)
+const mark = (state: State.State): Effect.Effect<string> => JsonText.make(State.toJson(state) ?? null)
 
 const look = Effect.fnUntraced(function*(api: Api, flowRunId: string, before: Seen | undefined) {
   const run = yield* api.flowRun(flowRunId)
@@ -30,7 +31,7 @@ const look = Effect.fnUntraced(function*(api: Api, flowRunId: string, before: Se
     const counts = view.taskId !== null && (mapped.has(view.taskId) || State.isMapped(view.state))
       ? JSON.stringify(yield* api.countMappedChildren({ flowRunId, taskId: view.taskId }))
       : ""
-    tasks.set(view.taskRunId, `${mark(view.state)} ${counts}`)
+    tasks.set(view.taskRunId, `${yield* mark(view.state)} ${counts}`)
   }
   let log = before?.log
   const lines = api.logs({ flowRunId, after: log }, { pageSize: 500 })
@@ -40,7 +41,7 @@ const look = Effect.fnUntraced(function*(api: Api, flowRunId: string, before: Se
       log = { timestamp: entry.timestamp, id: entry.id }
       isLogged = true
     }))
-  const seen: Seen = { run: mark(run.state), tasks, log }
+  const seen: Seen = { run: yield* mark(run.state), tasks, log }
   const changes: Array<Change> = []
   if (before !== undefined) {
     for (const [id, text] of tasks) if (before.tasks.get(id) !== text) changes.push({ task_run_id: id, what: "state" })

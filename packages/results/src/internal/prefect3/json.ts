@@ -14,6 +14,9 @@ import {
   Deque,
   Fraction,
   FrozenSet,
+  KeyList,
+  keysOf,
+  knownKeys,
   Path,
   PickleError,
   PyDate,
@@ -54,7 +57,7 @@ export const decodeJson = (
   const { registry: _, ...rest } = options
   const parsed = ResultFormat.decode(bytes, { ...rest, format: "json" })
   return revive && mayHaveInstances(bytes)
-    ? Effect.flatMap(parsed, (value) => ClassRegistry.replaceAll(value, instanceOrRefusal))
+    ? Effect.flatMap(parsed, (value) => ClassRegistry.replaceAll(value, instanceOrRefusal, largeInstanceOf))
     : parsed
 }
 
@@ -82,7 +85,7 @@ const bareName = (name: string): string => {
 const isClassName = (name: string): boolean => name.length <= maxNameLength && dotted.test(bareName(name))
 
 const instanceOf = (dict: Dict): unknown => {
-  const keys = Object.keys(dict)
+  const keys = keysOf(dict)
   if (keys.length !== 2) return dict
   const { __class__: cls, __exc_type__: exception, data, message } = dict
   if (typeof exception === "string" && "message" in dict && isClassName(exception)) {
@@ -95,6 +98,32 @@ const instanceOf = (dict: Dict): unknown => {
   if (!isDict(data) && !/(?:^|\.)[A-Z_][^.]*$/.test(bareName(cls))) return dict
   if (typeof data === "string" && /\bDateTime$/.test(cls)) return dateTimeOf(data, cls) ?? inert(cls, data)
   return inert(cls, data)
+}
+
+/** Attributes between two steps. */
+const every = 8_192
+
+/** The steps of `instanceOf` for an object of very many attributes; undefined for any other. */
+const largeInstanceOf = (value: object): Generator<undefined, unknown> | undefined => {
+  if (!isDict(value)) return undefined
+  const { __class__: cls, data } = value
+  if (typeof cls !== "string" || !isDict(data) || !isClassName(cls) || decoders[cls] !== undefined) return undefined
+  const names = knownKeys(data)
+  return names === undefined || keysOf(value).length !== 2 ? undefined : largeInert(cls, data, names)
+}
+
+function* largeInert(cls: string, data: Dict, names: ReadonlyArray<string>): Generator<undefined, PyObject> {
+  // Of a Map of them, others are made.
+  const state = Object.create(null) as Record<string, unknown>
+  const keys = new KeyList()
+  for (let at = 0; at < names.length; at++) {
+    keys.set(state, names[at]!, data[names[at]!])
+    if (at % every === every - 1) yield
+  }
+  yield* keys.close(state)
+  const object = new PyObject(globalOf(cls), [])
+  object.states = [state]
+  return object
 }
 
 /** An object of an unknown class: its attributes, or the data that it is made from. */

@@ -19,6 +19,7 @@ import type { Prefect3Result } from "@effect-prefect/core/ResultDescriptor"
 import * as ClassRegistry from "@effect-prefect/formats/ClassRegistry"
 import { FormatError, undecodable } from "@effect-prefect/formats/FormatError"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
+import { keysOf } from "@effect-prefect/pickle"
 import * as Effect from "effect/Effect"
 import type * as Result from "effect/Result"
 import { UnsupportedResultType } from "../../ResultError.ts"
@@ -82,7 +83,7 @@ const parseObject = (bytes: Uint8Array): unknown => {
 }
 
 const hasOnly = (object: Dict, ...keys: ReadonlyArray<string>): boolean =>
-  Object.keys(object).length === keys.length && keys.every((key) => Object.hasOwn(object, key))
+  keysOf(object).length === keys.length && keys.every((key) => Object.hasOwn(object, key))
 
 /**
  * Takes the record of a file apart. `recorded` is the serializer in the state.
@@ -106,7 +107,7 @@ const takeApart = (bytes: Uint8Array, object: unknown, recorded: Prefect3Result[
   if (isDict(object)) {
     const { data, metadata, result, serializer } = object
     if (
-      typeof result === "string" && isDict(metadata) && Object.keys(object).length === 2 &&
+      typeof result === "string" && isDict(metadata) && keysOf(object).length === 2 &&
       (isSerializer(metadata["serializer"]) || Object.hasOwn(metadata, "storage_key"))
     ) {
       return { form: "A", payload: result, serializer: orUndefined(metadata["serializer"]) ?? fallback }
