@@ -270,10 +270,8 @@ export function* parseInPieces(
       const { container, count } = frame
       if (count > maxKeys) rememberWide(container)
       if (keys !== undefined) yield* keys.close(container)
-      if (level === 1 && isRow !== "keys") {
-        rememberDepth(container, frame.isDeep)
-        if (keys !== undefined) rememberColumns(container, keys.length)
-      }
+      if (level === 1 && isRow !== "keys") rememberDepth(container, frame.isDeep)
+      if (level === 1 && keys !== undefined) rememberColumns(container, keys.length)
       open.pop()
       depth--
       const after = yield* afterSpace(text, at + 1)
