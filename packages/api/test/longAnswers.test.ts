@@ -1,7 +1,7 @@
 /** Answers of many megabytes are parsed in steps, and are what `JSON.parse` makes of them. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { isTooDeep, maxDepth } from "../src/internal/depth.ts"
+import { isTooDeep, isTooDeepSteps, maxDepth } from "../src/internal/depth.ts"
 import { parsePrecisely } from "../src/internal/http/failure.ts"
 import { parseInPieces, parseLong } from "../src/internal/http/pieces.ts"
 
@@ -42,6 +42,39 @@ const values: Record<string, unknown> = {
   "rows that are nested deeper": { data: { a: { b: { c: rows } } } },
   "a list of lists": [rows, rows]
 }
+
+describe("the depth of a row that was not parsed in steps", () => {
+  const nested = (levels: number): unknown => JSON.parse(`${"[".repeat(levels)}1${"]".repeat(levels)}`)
+  const wide = (value: unknown, width: number) => [...Array.from({ length: width }, (_, at) => ({ at })), value]
+  /** The steps are told, too. */
+  const deepOf = (row: object) => {
+    const steps = isTooDeepSteps(row)
+    for (let turns = 0;; turns++) {
+      const step = steps.next()
+      if (step.done === true) return { isDeep: step.value, turns }
+    }
+  }
+
+  it("is the same in steps", () => {
+    for (const levels of [1, maxDepth - 4, maxDepth - 3, maxDepth - 2, maxDepth]) {
+      for (const width of [0, 10, 3_000, 5_000]) {
+        const row = { id: 1, a: { b: wide(nested(levels), width) }, c: {} }
+        assert.strictEqual(deepOf(row).isDeep, isTooDeep(row), `${levels} ${width}`)
+      }
+      // Containers that have many values each, within one another.
+      let value = nested(levels - Math.min(levels, 100))
+      for (let at = 0; at < 100; at++) value = at % 2 === 0 ? wide(value, 60) : { value, more: wide(1, 60) }
+      const row = { id: 1, value }
+      assert.strictEqual(deepOf(row).isDeep, isTooDeep(row), String(levels))
+    }
+  })
+
+  it("takes a step for some thousands of values, whatever holds them", () => {
+    for (const row of [{ list: wide(1, 60_000) }, { rows: wide(1, 300).map(() => wide(1, 100)) }]) {
+      assert.isAtLeast(deepOf(row).turns, 10)
+    }
+  })
+})
 
 describe("a long answer", () => {
   for (const [name, value] of Object.entries(values)) {

@@ -39,47 +39,62 @@ export const isTooDeep = (value: unknown, left = maxDepth): boolean => {
   return false
 }
 
-/** Containers that are looked at in a step, and the items of a long array. */
+/** Values that are looked at in a step. */
 const stepLength = 4_096
 
-/** The same in steps, for a row that may have any number of values. */
+/** Values that may still be looked at. */
+let left = 0
+
+/** Whether a value nests too deep; true, too, when it has more values than may be looked at, of which `left` tells. */
+const isDeepOrLong = (value: object, depth: number): boolean => {
+  if (depth > maxDepth) return true
+  if (Array.isArray(value)) {
+    left -= 1 + value.length
+    for (let at = 0; at < value.length && left >= 0; at++) {
+      const item: unknown = value[at]
+      if (typeof item === "object" && item !== null && isDeepOrLong(item, depth + 1)) return true
+    }
+    return left < 0
+  }
+  left--
+  for (const key in value) {
+    if (--left < 0) return true
+    const item = (value as { readonly [key: string]: unknown })[key]
+    if (typeof item === "object" && item !== null && isDeepOrLong(item, depth + 1)) return true
+  }
+  return left < 0
+}
+
+/** Whether a row that may have any number of values nests deeper than rows may, in steps. */
 export function* isTooDeepSteps(row: object): Generator<undefined, boolean> {
-  /** Containers that wait, the depth of each, and where in it to go on. */
-  const waiting: Array<object> = [row]
-  const depths = [1]
-  const starts = [0]
-  for (let steps = 0; waiting.length > 0;) {
-    const value = waiting.pop()!
-    const depth = depths.pop()!
-    const start = starts.pop()!
-    if (depth > maxDepth) return true
-    const add = (item: unknown) => {
-      if (typeof item !== "object" || item === null) return
-      waiting.push(item)
-      depths.push(depth + 1)
-      starts.push(0)
+  /** The containers that have many values, each within the one before it. */
+  const open = [{ value: row as { readonly [key: string]: unknown }, keys: keysOf(row), next: 0 }]
+  let steps = 0
+  for (let frame = open.at(-1); frame !== undefined; frame = open.at(-1)) {
+    const { keys, value } = frame
+    if (frame.next >= (keys ?? (value as unknown as ReadonlyArray<unknown>)).length) {
+      open.pop()
+      continue
     }
-    if (Array.isArray(value)) {
-      const end = Math.min(value.length, start + stepLength)
-      steps += end - start
-      if (end < value.length) {
-        waiting.push(value)
-        depths.push(depth)
-        starts.push(end)
-      }
-      for (let at = start; at < end; at++) add(value[at])
-    } else {
-      for (const key in value) {
-        steps++
-        add((value as { readonly [key: string]: unknown })[key])
-      }
+    const item = value[keys === undefined ? frame.next : keys[frame.next]!]
+    frame.next++
+    steps++
+    if (typeof item === "object" && item !== null) {
+      left = stepLength
+      const isFound = isDeepOrLong(item, open.length + 1)
+      steps += stepLength - Math.max(left, 0)
+      if (isFound && left >= 0) return true
+      if (isFound) open.push({ value: item as typeof value, keys: keysOf(item), next: 0 })
     }
-    if (++steps < stepLength) continue
+    if (steps < stepLength) continue
     steps = 0
     yield
   }
   return false
 }
+
+const keysOf = (value: object): ReadonlyArray<string> | undefined =>
+  Array.isArray(value) ? undefined : Object.keys(value)
 
 /** The same for a row of which one column alone may hold JSON. */
 export const isColumnTooDeep = (row: unknown, column: string): boolean =>

@@ -1,6 +1,6 @@
 /** Writes the tables of an archive, from one snapshot of a database or of an API. */
 import type { Snapshot } from "@effect-prefect/api/ApiSnapshot"
-import type { Line, Table } from "@effect-prefect/api/PostgresSnapshot"
+import type { Table } from "@effect-prefect/api/PostgresSnapshot"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import * as Turn from "@effect-prefect/core/Turn"
@@ -26,32 +26,25 @@ export interface Tables {
 /** The characters of short rows, and the bytes of a long one, that are written at once. */
 const writtenAtOnce = 0x100000
 
-/** The bytes of a row in parts; undefined when they are more than a line of an archive may have. */
-const encoded = Effect.fnUntraced(function*(line: Line) {
-  const pieces: Array<Uint8Array> = []
+/** Whether a row in parts has no more bytes than a line of an archive may have. */
+const fits = Effect.fnUntraced(function*(parts: ReadonlyArray<string>) {
+  const characters = parts.reduce((length, part) => length + part.length, 0)
+  if (characters * 3 <= ArchiveFormat.maxLineBytes) return true
   let size = 0
-  let waiting: Array<Uint8Array> = []
-  let waitingBytes = 0
-  for (const part of typeof line === "string" ? [line] : line) {
+  for (const part of parts) {
     if (Turn.isLong()) yield* Turn.next
-    const piece = Buffer.from(part)
-    size += piece.length
-    if (size > ArchiveFormat.maxLineBytes) return undefined
-    waiting.push(piece)
-    waitingBytes += piece.length
-    if (waitingBytes < writtenAtOnce) continue
-    pieces.push(Buffer.concat(waiting))
-    waiting = []
-    waitingBytes = 0
+    size += Buffer.byteLength(part)
+    if (size > ArchiveFormat.maxLineBytes) return false
   }
-  pieces.push(Buffer.concat(waiting))
-  return pieces
+  return true
 })
 
 export const writeTables = Effect.fnUntraced(function*(directory: string, options: Options) {
   const onProgress = options.onProgress ?? (() => Effect.void)
   const folder = join(directory, Files.partialFolder, ArchiveFormat.tablesFolder)
   const scope = yield* Effect.scope
+  /** The bytes of a long row that are not written yet: a new array for each write would be memory that is not there yet. */
+  let buffer: Buffer | undefined
   const write = Effect.fnUntraced(
     function*(tables: ReadonlyArray<Table>) {
       // Only now, so that an unreachable database leaves no trace.
@@ -89,13 +82,25 @@ export const writeTables = Effect.fnUntraced(function*(directory: string, option
                     if (short.length > writtenAtOnce) yield* flush()
                     continue
                   }
-                  const pieces = yield* encoded(line)
-                  if (pieces === undefined) {
+                  const parts = typeof line === "string" ? [line] : line
+                  if (!(yield* fits(parts))) {
                     out.tooLong[name] = (out.tooLong[name] ?? 0) + 1
                     continue
                   }
                   yield* flush()
-                  for (const piece of pieces) yield* append(piece)
+                  buffer ??= Buffer.allocUnsafeSlow(writtenAtOnce)
+                  let filled = 0
+                  for (const part of parts) {
+                    if (Turn.isLong()) yield* Turn.next
+                    const most = part.length * 3
+                    if (filled > 0 && most > buffer.length - filled) {
+                      yield* append(buffer.subarray(0, filled))
+                      filled = 0
+                    }
+                    if (most > buffer.length) yield* append(Buffer.from(part))
+                    else filled += buffer.write(part, filled)
+                  }
+                  yield* append(buffer.subarray(0, filled))
                   short = "\n"
                   count++
                 }
