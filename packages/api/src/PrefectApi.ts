@@ -212,11 +212,19 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
       pageSizes(options?.pageSize, defaults)
     )
   const ofTask = (operation: string, task: TaskInFlowRun & { readonly after: number }, page: PageRequest) =>
-    belonging(
-      operation,
-      { flowRunId: task.flowRunId, taskId: task.taskId },
-      ofTaskRun,
-      taskRunsOfTaskPage(task, page)
+    Effect.filterOrFail(
+      belonging(
+        operation,
+        { flowRunId: task.flowRunId, taskId: task.taskId },
+        ofTaskRun,
+        taskRunsOfTaskPage(task, page)
+      ),
+      ({ items }) => items.every(({ mapIndex }) => mapIndex > task.after),
+      () =>
+        new PrefectApiError({
+          operation,
+          reason: new MalformedResponse({ detail: "it has a row before those that were asked for" })
+        })
     )
   return PrefectApi.of({
     ...queries,

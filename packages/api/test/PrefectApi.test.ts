@@ -182,6 +182,15 @@ describe("rows of another owner than was asked for", () => {
       assert.strictEqual((yield* ofTask(yield* served(null, asked))).length, 1)
       assert.strictEqual((yield* ofTask(yield* served("no id", asked))).length, 1)
     }))
+
+  it.effect("are those before the children that were asked for, too", () =>
+    Effect.gen(function*() {
+      const api = yield* served(asked, asked)
+      for (const range of [{ after: 0 }, { after: 0, until: 3 }]) {
+        const error = yield* Effect.flip(Stream.runDrain(api.mappedChildren(task, range)))
+        assert.include(error.message, "a row before those that were asked for")
+      }
+    }))
 })
 
 describe("a service", () => {

@@ -270,3 +270,15 @@ describe("children of one map index", () => {
       }
     }))
 })
+
+describe("children of another flow run", () => {
+  it.effect("are MalformedResponse from a GraphQL server, as all rows of others are", () =>
+    Effect.gen(function*() {
+      const api = PrefectApi.make(GraphQLBackend.make({
+        query: () => Effect.succeed({ task_run: [child(0), { ...child(1), flow_run_id: idOf(2) }] })
+      }, { lookupBatchSize: 1 }))
+      const reason = yield* reasonOf(Stream.runDrain(api.taskRunsOfTask({ flowRunId: idOf(1), taskId: idOf(0) })))
+      assert.strictEqual(reason._tag, "MalformedResponse")
+      assert.include(reason.message, "a row of another run, task or flow")
+    }))
+})

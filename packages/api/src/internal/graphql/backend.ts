@@ -285,18 +285,9 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       const flowRunId = canonicalUuid(task.flowRunId)
       const taskId = canonicalUuid(task.taskId)
       if (flowRunId === undefined || taskId === undefined) return Effect.succeed(emptyPage)
-      const decode: Rows.Decoder<TaskRunView.TaskRunView> = (row) =>
-        Result.flatMap(
-          Rows.decodeTaskRun(row),
-          (view) =>
-            (view.flowRunId ?? flowRunId) === flowRunId && (view.taskId ?? taskId) === taskId &&
-              view.mapIndex > task.after
-              ? Result.succeed(view)
-              : Result.fail("it is of another task, flow run or map index than was asked for")
-        )
       // Two runs may share an index in a damaged database, even the last of a page and the first of the next: the code
       // that counts the children reports it.
-      return modelsPage(
+      return viewsPage(
         operation,
         listings.ofTask,
         [{
@@ -304,8 +295,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
           task_id: { _eq: taskId },
           map_index: { _gt: Math.max(-2_147_483_648, Math.min(2_147_483_647, task.after)) }
         }],
-        page,
-        decode
+        page
       )
     },
 
