@@ -508,5 +508,17 @@ export const equivalent = [
   ]),
   ...of("packages/pickle/src/values/text.ts", "the text is decoded the way of other engines, which is slower", [
     ["if (latin1Slice !== null) return latin1Slice.call(bytes, start, end)", "latin1Slice !== null", "false"]
-  ])
+  ]),
+  ...of("packages/core/src/JsonText.ts", "a list ends where its copy is cut off, wherever the end is beyond it", [
+    ["while (end < open.length && isSmall(items[end])) end++", "end < open.length", "end <= open.length"]
+  ]),
+  ...of("packages/core/src/JsonText.ts", "the text is the same in parts, which take longer", [
+    ["if (key.length > pieceLength) {", "key.length > pieceLength", "true"],
+    ["return text === undefined ? long(value) : Effect.succeed(text)", "text === undefined", "true"]
+  ]),
+  ...of(
+    "packages/api/src/internal/postgres/patience.ts",
+    "what has ended is not interrupted, and is waited for in no time",
+    [["if (fiber.pollUnsafe() !== undefined) return", "fiber.pollUnsafe() !== undefined", "false"]]
+  )
 ]

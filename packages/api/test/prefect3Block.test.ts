@@ -40,6 +40,18 @@ describe("the secret fields of a block", () => {
     assert.deepStrictEqual(shownAs(block({ a: { b: 1 } }, names.slice(1))?.data), { a: { b: 1 } })
   })
 
+  it("are shown where they say nothing: none, yes and no, and what the server hid itself", () => {
+    const data = { none: null, isOn: true, hidden: "********", password: "x", port: 5 }
+    assert.deepStrictEqual(shownAs(block(data, Object.keys(data))?.data), {
+      none: null,
+      isOn: true,
+      hidden: "********",
+      password: "hidden",
+      port: "hidden"
+    })
+    assert.isUndefined(fromJson({ id: "b", block_type: { slug: 1 }, data: {} }))
+  })
+
   it("are soon found, however many there are", () => {
     const names = Array.from({ length: 10_000 }, (_, index) => `f${index}`)
     const data = block(Object.fromEntries(names.map((name) => [name, 1])), names.map((name) => `${name}.x`))?.data

@@ -444,8 +444,14 @@ describe("which server it is", () => {
         const { message } = yield* Effect.flip(Prefect3Api.make({ url }))
         assert.include(message, api)
       }
-      for (const url of ["https://app.prefect.cloud", "https://api.prefect.cloud/api"]) {
+      for (
+        const [url, hint] of [
+          ["https://app.prefect.cloud", "it is a page of Prefect Cloud"],
+          ["https://api.prefect.cloud/api", "it is not the address of a workspace of Prefect Cloud"]
+        ] as const
+      ) {
         const { message } = yield* Effect.flip(Prefect3Api.make({ url }))
+        assert.include(message, hint)
         assert.include(message, "/api/accounts/ACCOUNT/workspaces/WORKSPACE")
       }
     }))

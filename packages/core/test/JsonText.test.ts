@@ -69,6 +69,8 @@ describe("JsonText", () => {
     const records = Array.from(JsonText.pieces(shapes["many records"]))
     const text = records.join("")
     assert.isAtMost(records.length, 3 * text.length / 0x10000)
+    const keys = keyed(60_000)
+    assert.isAtMost(Array.from(JsonText.pieces(keys)).length, 3 * JSON.stringify(keys).length / 0x10000)
     const nothing = Object.fromEntries(Array.from({ length: 100_000 }, (_, at) => [`key ${at}`, undefined]))
     const empty = Array.from(JsonText.pieces(nothing))
     assert.strictEqual(empty.join(""), "{}")

@@ -14,7 +14,8 @@ describe("clients", () => {
         ["2001:db8::6", "2001:db8:0:0"],
         ["::1", "0:0:0:0"],
         ["fe80::1:2:3:4", "fe80:0:0:0"],
-        ["fe80::", "fe80:0:0:0"]
+        ["fe80::", "fe80:0:0:0"],
+        ["::1:2:3:4:5:6:7", "0:1:2:3"]
       ] as const
     ) assert.strictEqual(addressOf(remote), address)
   })
