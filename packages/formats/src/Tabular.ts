@@ -140,9 +140,6 @@ const kindOf = (
   return kind
 }
 
-/** Columns of few records that are made in one step. */
-const columnsAtOnce = 256
-
 /**
  * The cells, and the columns, from which each object of a list is looked at once, however often it is referred to: to
  * remember an object takes as long as to look at some columns of it.
@@ -160,6 +157,9 @@ function* distinctOf(records: ReadonlyArray<unknown>): Steps<ReadonlyArray<unkno
   }
   return out
 }
+
+/** The cells that take as long as a column. */
+const columnCells = 32
 
 function* fromRecords(records: ReadonlyArray<unknown>): Steps<Table | undefined> {
   if (records.length < 2) return undefined
@@ -182,13 +182,17 @@ function* fromRecords(records: ReadonlyArray<unknown>): Steps<Table | undefined>
   for (const key of first) {
     let kind: ColumnKind | undefined
     for (let at = 0; at < distinct.length && kind !== "object"; at += every) {
-      if (at > 0) yield
+      if (cells >= every) {
+        cells = 0
+        yield
+      }
       kind = kindOf(distinct, key, at, kind)
+      // A column of few values takes as long as some of them.
+      cells += Math.min(every, distinct.length - at) + columnCells
     }
     columns.push(
       new Column({ name: key, kind: kind ?? "object", length: records.length, at: (row) => valueOf(records[row], key) })
     )
-    if (columns.length % columnsAtOnce === 0) yield
   }
   return new Table(columns, records.length)
 }
