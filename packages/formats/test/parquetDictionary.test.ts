@@ -6,8 +6,15 @@ import * as Flechette from "@uwdata/flechette"
 import * as Effect from "effect/Effect"
 import { Compression, Table, writeParquet, WriterPropertiesBuilder } from "parquet-wasm"
 import { unsnappy } from "../src/internal/compression/snappy.ts"
-import { dictionarySizes, expectedMemory } from "../src/internal/parquet/dictionary.ts"
-import { dictionaryOf, footerSpan, groupOf, readFooter, tailLength } from "../src/internal/parquet/footer.ts"
+import { dictionaryBudgetOf, dictionarySizes as sizesOf, expectedMemory } from "../src/internal/parquet/dictionary.ts"
+import {
+  type Chunk,
+  dictionaryOf,
+  footerSpan,
+  groupOf,
+  readFooter,
+  tailLength
+} from "../src/internal/parquet/footer.ts"
 import { Refusal } from "../src/internal/refusal.ts"
 import { toEnd } from "../src/internal/steps.ts"
 
@@ -36,6 +43,9 @@ const chunkOf = (file: Uint8Array) => {
   return toEnd(groupOf(footer, footer.groups[0]!)).chunks[0]!
 }
 
+const dictionarySizes = (chunk: Chunk, bytes: Uint8Array, offset = 0) =>
+  sizesOf(chunk, bytes, dictionaryBudgetOf(bytes.length), offset)
+
 const codecs = ["UNCOMPRESSED", "SNAPPY", "GZIP", "BROTLI", "ZSTD", "LZ4_RAW"] as const
 
 describe("the sizes of a dictionary's values", () => {
@@ -60,6 +70,15 @@ describe("the sizes of a dictionary's values", () => {
       const sizes = { largest: 1e9, mean: 1e9 }
       assert.strictEqual(expectedMemory(chunk, sizes), 16 * chunk.cost)
       assert.strictEqual(expectedMemory(chunk, { largest: 1e9, mean: 0 }), chunk.cost)
+    })
+
+    it(`are not looked for in more than a file may have: ${name}`, () => {
+      const file = fileOf(Compression[name])
+      const chunk = chunkOf(file)
+      const { bytes, size } = dictionaryOf(chunk, file)!
+      const budget = { bytes: 2 * (size + bytes.length) }
+      const found = [1, 2, 3].map(() => sizesOf(chunk, file, budget).largest)
+      assert.deepStrictEqual(found, [largest, largest, size])
     })
 
     it(`are at most the whole of one that is damaged: ${name}`, () => {

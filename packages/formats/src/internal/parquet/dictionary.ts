@@ -12,6 +12,21 @@ const smallDictionary = 2_048
 /** Larger ones take too long. Writers end a dictionary at one megabyte or two. */
 const largeDictionary = 0x400000
 
+/** The factor by which a column is believed to grow from its bytes in the file, because its counts may be wrong. */
+const maxGrowth = 16
+
+/** The bytes of dictionaries that are read of a file, besides as many times its own as they may grow. */
+const freeBytes = 0x4000000
+
+/** How much of dictionaries is still read: columns may have the same bytes as theirs. */
+export interface DictionaryBudget {
+  bytes: number
+}
+
+export const dictionaryBudgetOf = (fileBytes: number): DictionaryBudget => ({
+  bytes: freeBytes + maxGrowth * fileBytes
+})
+
 /** The decompressed content, by the CompressionCodec of parquet.thrift; undefined for one that is not known here. */
 const contentOf = ({ bytes, codec, size }: Dictionary): Uint8Array | undefined => {
   switch (codec) {
@@ -60,14 +75,20 @@ const sizesOf = (content: Uint8Array): Sizes | undefined => {
 /**
  * The sizes of the values in the dictionary that a column begins with. `bytes` are those of the file from an offset on.
  */
-export const dictionarySizes = (chunk: Chunk, bytes: Uint8Array, offset = 0): Sizes => {
+export const dictionarySizes = (
+  chunk: Chunk,
+  bytes: Uint8Array,
+  budget: DictionaryBudget,
+  offset = 0
+): Sizes => {
   const dictionary = dictionaryOf(chunk, bytes, offset)
   if (dictionary === undefined) return { largest: 0, mean: 0 }
   const { size } = dictionary
   const { valueSize } = chunk
   if (valueSize !== undefined) return { largest: valueSize, mean: valueSize }
   const unknown = { largest: size, mean: 0 }
-  if (size <= smallDictionary || size > largeDictionary) return unknown
+  if (size <= smallDictionary || size > largeDictionary || dictionary.bytes.length > largeDictionary) return unknown
+  if ((budget.bytes -= size + dictionary.bytes.length) < 0) return unknown
   try {
     const content = contentOf(dictionary)
     return content?.length === size ? sizesOf(content) ?? unknown : unknown
@@ -77,9 +98,6 @@ export const dictionarySizes = (chunk: Chunk, bytes: Uint8Array, offset = 0): Si
     throw error
   }
 }
-
-/** The factor by which a column is believed to grow from its bytes in the file, because its counts may be wrong. */
-const maxGrowth = 16
 
 /** The bytes of values in memory, by their type in parquet.thrift: INT32, INT64, INT96, FLOAT and DOUBLE. */
 const widths: Readonly<Record<number, number>> = { 1: 4, 2: 8, 3: 8, 4: 4, 5: 8 }

@@ -17,7 +17,7 @@ import { timedeltaCell, zoneFromName } from "../cells.ts"
 import { FlatTable } from "../flatbuffer.ts"
 import { workerThreads } from "../node.ts"
 import { type PandasMetadata, timedeltaUnit } from "../pandasMetadata.ts"
-import { dictionarySizes, expectedMemory } from "../parquet/dictionary.ts"
+import { dictionaryBudgetOf, dictionarySizes, expectedMemory } from "../parquet/dictionary.ts"
 import { type Footer, footerSpan, groupOf, magic, readFooter, repaired, tailLength } from "../parquet/footer.ts"
 import { formatError } from "../refusal.ts"
 import { giveWay, type Grow, type Steps } from "../steps.ts"
@@ -396,12 +396,13 @@ function* sound(bytes: Uint8Array, maxBytes: number, columns: ReadonlyArray<stri
     if (end - start <= maxBytes) {
       const footer = yield* readFooter(bytes.subarray(start, end), start)
       const ending = yield* repaired(footer, bytes)
+      const dictionaries = dictionaryBudgetOf(bytes.length)
       let cost = 0
       let maxValue = 0
       for (const span of footer.groups) {
         for (const chunk of (yield* groupOf(footer, span)).chunks) {
           if (columns !== undefined && !columns.includes(chunk.name)) continue
-          const sizes = dictionarySizes(chunk, bytes)
+          const sizes = dictionarySizes(chunk, bytes, dictionaries)
           cost += expectedMemory(chunk, sizes)
           maxValue = Math.max(maxValue, sizes.largest)
           yield

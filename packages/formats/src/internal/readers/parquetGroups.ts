@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { FormatError } from "../../FormatError.ts"
 import { type Condition, mayHold } from "../filter.ts"
-import { dictionarySizes, expectedMemory } from "../parquet/dictionary.ts"
+import { dictionaryBudgetOf, dictionarySizes, expectedMemory } from "../parquet/dictionary.ts"
 import {
   type Chunk,
   countsTooFew,
@@ -61,12 +61,13 @@ function* expected(
   chunks: ReadonlyArray<Chunk>,
   pieces: ReadonlyArray<Piece>
 ): Steps<{ readonly cost: number; readonly maxValue: number }> {
+  const dictionaries = dictionaryBudgetOf(pieces.reduce((sum, { bytes }) => sum + bytes.length, 0))
   let cost = 0
   let maxValue = 0
   for (const { bytes, start } of pieces) {
     for (const chunk of chunks) {
       if (chunk.start < start || chunk.start >= start + bytes.length) continue
-      const sizes = dictionarySizes(chunk, bytes, start)
+      const sizes = dictionarySizes(chunk, bytes, dictionaries, start)
       cost += expectedMemory(chunk, sizes)
       maxValue = Math.max(maxValue, sizes.largest)
       yield
