@@ -33,6 +33,7 @@ export interface ArrowColumn {
   /** The zone of timestamps, or `null`. */
   readonly tz: unknown
   readonly get: ((values: ArrayLike<unknown>, i: number) => unknown) | null
+  readonly at: ((i: number) => unknown) | null
 }
 
 interface Chunk {
@@ -146,23 +147,50 @@ const offsetsOf = (chunk: Chunk, large: boolean, size: number): ArrayLike<number
   return out
 }
 
-const texts = (chunk: Chunk, large: boolean): Array<string | null> => {
-  const offsets = offsetsOf(chunk, large, chunk.buffers[2]?.length ?? 0)
+/** The start and the end of a text, binary value or list of `size` bytes or items in all. */
+const rangesOf = (chunk: Chunk, large: boolean, size: number): (i: number) => readonly [start: number, end: number] => {
+  const width = large ? 8 : 4
+  const bytes = chunk.length === 0 ? new Uint8Array(0) : need(
+    chunk.buffers[1],
+    (chunk.offset + chunk.length + 1) * width
+  )
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const offset = (i: number): number => {
+    const at = (chunk.offset + i) * width
+    return large ? Number(view.getBigInt64(at, true)) : view.getInt32(at, true)
+  }
+  return (i) => {
+    const [start, end] = [offset(i), offset(i + 1)]
+    return start >= 0 && end >= start && end <= size
+      ? [start, end]
+      : fail("BadValue", "Arrow offsets beyond their data", "rising offsets")
+  }
+}
+
+const textGetter = (chunk: Chunk, large: boolean): (i: number) => string | null => {
   const data = chunk.buffers[2] ?? new Uint8Array(0)
+  const rangeOf = rangesOf(chunk, large, data.length)
   const validity = chunk.buffers[0] ?? null
   const reader = textReader(data, true)
+  return (i) => validity === null || bit(validity, chunk.offset + i) === 1 ? readUtf8(reader, ...rangeOf(i)) : null
+}
+
+const texts = (chunk: Chunk, large: boolean): Array<string | null> => {
+  const get = textGetter(chunk, large)
   const out: Array<string | null> = []
-  for (let i = 0; i < chunk.length; i++) {
-    const valid = validity === null || bit(validity, chunk.offset + i) === 1
-    out.push(valid ? readUtf8(reader, offsets[i]!, offsets[i + 1]!) : null)
-  }
+  for (let i = 0; i < chunk.length; i++) out.push(get(i))
   return out
 }
 
-const binaries = (chunk: Chunk, large: boolean): Array<Uint8Array | null> => {
-  const offsets = offsetsOf(chunk, large, chunk.buffers[2]?.length ?? 0)
+const binaryGetter = (chunk: Chunk, large: boolean): (i: number) => Uint8Array => {
   const data = chunk.buffers[2] ?? new Uint8Array(0)
-  return Array.from({ length: chunk.length }, (_, i) => data.subarray(offsets[i], offsets[i + 1]))
+  const rangeOf = rangesOf(chunk, large, data.length)
+  return (i) => data.subarray(...rangeOf(i))
+}
+
+const binaries = (chunk: Chunk, large: boolean): Array<Uint8Array | null> => {
+  const get = binaryGetter(chunk, large)
+  return Array.from({ length: chunk.length }, (_, i) => get(i))
 }
 
 const numbers = (chunk: Chunk, dtype: DType): TypedArray => {
@@ -235,6 +263,8 @@ const numeric: Readonly<Record<string, readonly [string, number, ColumnKind]>> =
 interface Layout {
   readonly kind: ColumnKind
   readonly read: (chunk: Chunk) => ArrayLike<unknown>
+  /** One of these values, where to read all of them takes long. */
+  readonly at?: (chunk: Chunk) => Getter
   readonly get?: (values: ArrayLike<unknown>, i: number) => unknown
   readonly unit?: TimeUnit
   readonly tz?: unknown
@@ -274,10 +304,18 @@ const leafLayout = ({ id, scale, size, tz, unit }: Type): Layout | null => {
   switch (id) {
     case "string":
     case "large_string":
-      return { kind: "string", read: (chunk) => texts(chunk, id !== "string") }
+      return {
+        kind: "string",
+        read: (chunk) => texts(chunk, id !== "string"),
+        at: (chunk) => textGetter(chunk, id !== "string")
+      }
     case "binary":
     case "large_binary":
-      return { kind: "bytes", read: (chunk) => binaries(chunk, id !== "binary") }
+      return {
+        kind: "bytes",
+        read: (chunk) => binaries(chunk, id !== "binary"),
+        at: (chunk) => binaryGetter(chunk, id !== "binary")
+      }
     case "string_view":
       return {
         kind: "string",
@@ -517,9 +555,34 @@ const layoutOf = (own: Type): Layout => {
   }
   if (own.id === "dictionary") {
     const { kind, tz, unit } = layoutOf(own.children[1]!.type)
-    return { kind, tz, ...(unit === undefined ? {} : { unit }), read: nestedValues }
+    return { kind, tz, ...(unit === undefined ? {} : { unit }), read: nestedValues, at: getterOf }
   }
-  return { kind: "object", read: nestedValues }
+  return { kind: "object", read: nestedValues, at: getterOf }
+}
+
+/** The value at a position of several chunks. The next one that is read is mostly in the same chunk. */
+const chunkedGetter = (chunks: ReadonlyArray<Chunk>, open: (chunk: Chunk) => Getter): Getter => {
+  const ends: Array<number> = []
+  for (const { length } of chunks) ends.push((ends.at(-1) ?? 0) + length)
+  const opened: Array<Getter | undefined> = []
+  let start = 0
+  let end = 0
+  let get: Getter | undefined
+  return (i) => {
+    if (get === undefined || i < start || i >= end) {
+      let low = 0
+      let high = ends.length - 1
+      while (low < high) {
+        const middle = (low + high) >>> 1
+        if (ends[middle]! <= i) low = middle + 1
+        else high = middle
+      }
+      start = ends[low - 1] ?? 0
+      end = ends[low]!
+      get = opened[low] ??= open(chunks[low]!)
+    }
+    return get(i - start)
+  }
 }
 
 const nestedValues = (chunk: Chunk): ReadonlyArray<unknown> => itemsOf(getterOf(chunk), 0, chunk.length)
@@ -534,11 +597,13 @@ export const arrowColumn = (value: unknown): ArrowColumn | null => {
   const own = chunks?.[0]?.type
   if (chunks === null || own === undefined || !isRead(own)) return null
   const layout = layoutOf(own)
+  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
   return {
     type: own.name,
     kind: layout.kind,
-    length: chunks.reduce((sum, chunk) => sum + chunk.length, 0),
-    nulls: nullsOf(chunks, chunks.reduce((sum, chunk) => sum + chunk.length, 0)),
+    length,
+    at: layout.at === undefined ? null : chunkedGetter(chunks, layout.at),
+    nulls: nullsOf(chunks, length),
     values: () => joined(chunks.map(layout.read)),
     unit: layout.unit ?? null,
     tz: layout.tz ?? null,

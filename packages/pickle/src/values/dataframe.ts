@@ -228,6 +228,8 @@ export interface ColumnParts {
   readonly ordered?: boolean
   /** The value at a position as in Python; the raw value when absent. */
   readonly get?: ((values: ArrayLike<unknown>, i: number) => unknown) | null
+  /** The same without the raw data, where to make all of that takes long. */
+  readonly at?: ((i: number) => unknown) | null
 }
 
 const maxShown = 100
@@ -271,6 +273,7 @@ export class Column {
   readonly #missing: unknown
   readonly #load: () => ArrayLike<unknown>
   readonly #get: ((values: ArrayLike<unknown>, i: number) => unknown) | null
+  readonly #at: ((i: number) => unknown) | null
   #values: ArrayLike<unknown> | null = null
 
   constructor(parts: ColumnParts) {
@@ -285,6 +288,7 @@ export class Column {
     this.#missing = parts.missing
     this.#load = parts.values
     this.#get = parts.get ?? null
+    this.#at = parts.at ?? null
   }
   /** The raw data, made on first access. */
   get values(): ArrayLike<unknown> {
@@ -297,6 +301,7 @@ export class Column {
   /** The value at a position as in Python: a number or bigint, string, `Timestamp`, `NaT`, `NA`, … */
   at(i: number): unknown {
     if (this.nulls !== null && this.nulls[i] === 1) return this.#missing
+    if (this.#at !== null && this.#values === null) return i >= 0 && i < this.length ? this.#at(i) : undefined
     const { values } = this
     return this.#get === null ? values[i] : this.#get(values, i)
   }

@@ -225,6 +225,15 @@ const dtypeIn = (object: PyObject): unknown => {
   return undefined
 }
 
+const textOrNull = (item: unknown): string | null => typeof item === "string" ? item : null
+
+/** Where values are no texts. */
+const noTexts = (values: ReadonlyArray<unknown>): Uint8Array => {
+  const out = new Uint8Array(values.length)
+  for (let i = 0; i < out.length; i++) if (typeof values[i] !== "string") out[i] = 1
+  return out
+}
+
 const missingOfString = (dtype: unknown): { readonly dtype: string; readonly missing: unknown } => {
   const na = dtype instanceof PyObject ? stateEntry(dtype, "_na_value", "na_value") ?? dtype.args[1] : undefined
   const isNaN = typeof na === "number" || na instanceof PyFloat
@@ -234,9 +243,9 @@ const missingOfString = (dtype: unknown): { readonly dtype: string; readonly mis
 const arrowParts = (value: unknown, dtype: unknown, isString: boolean): ColumnParts | null => {
   const arrow = arrowColumn(value)
   if (arrow === null) return null
-  const { get, kind, length, nulls, type, tz, unit, values } = arrow
+  const { at, get, kind, length, nulls, type, tz, unit, values } = arrow
   const label = isString ? missingOfString(dtype) : { dtype: `${type}[pyarrow]`, missing: NA }
-  return { ...label, kind, length, nulls, values, unit, tzinfo: tz, get }
+  return { ...label, kind, length, nulls, values, unit, tzinfo: tz, get, at }
 }
 
 const categoricalOf = (codes: NdArray, categories: Index, ordered: boolean, row: number | null): Categorical => {
@@ -333,8 +342,9 @@ export const extensionColumn = (object: PyObject, row: number | null): Column | 
         ...label,
         kind: "string",
         length: one.shape[0] ?? 0,
-        nulls: Uint8Array.from(objects, (item) => typeof item === "string" ? 0 : 1),
-        values: () => objects.map((item) => typeof item === "string" ? item : null)
+        nulls: noTexts(objects),
+        values: () => objects.map(textOrNull),
+        at: (i) => textOrNull(objects[i])
       })
     }
     case "ArrowStringArray":
@@ -396,17 +406,18 @@ export const periodFrequency = (freq: unknown): string => {
  */
 export const intervalColumn = (left: Column, right: Column, closed: unknown): Column => {
   const isFloat = left.kind === "float"
+  const at = (i: number) => left.isNull(i) ? NaN : new Interval(left.at(i), right.at(i), labelOf(closed), isFloat)
   return new Column({
     dtype: `interval[${left.dtype}, ${labelOf(closed)}]`,
     kind: "interval",
     length: Math.min(left.length, right.length),
-    values: () =>
-      Array.from(
-        { length: left.length },
-        (_, i) => left.isNull(i) ? NaN : new Interval(left.at(i), right.at(i), labelOf(closed), isFloat)
-      )
+    values: () => Array.from({ length: left.length }, (_, i) => at(i)),
+    at
   })
 }
+
+const shapeOfItem = (item: unknown): unknown =>
+  item instanceof Uint8Array ? geoJson(item) : item instanceof PyObject ? geometryOf(item) ?? item : null
 
 /** geopandas' array: of well-known binary, or of shapely objects. */
 const geometryColumn = (object: PyObject, array: NdArray | null): Column | null => {
@@ -417,10 +428,8 @@ const geometryColumn = (object: PyObject, array: NdArray | null): Column | null 
     dtype: "geometry",
     kind: "object",
     length: items.length,
-    values: () =>
-      items.map((item) =>
-        item instanceof Uint8Array ? geoJson(item) : item instanceof PyObject ? geometryOf(item) ?? item : null
-      )
+    values: () => items.map(shapeOfItem),
+    at: (i) => shapeOfItem(items[i])
   })
 }
 
@@ -436,15 +445,13 @@ export const unreadColumn = (array: PyObject, length: number): Column => {
     .flatMap((part) => hasLength(part, length) ? [part] : entriesOf(part))
   const lists = [...array.args, ...parts].filter((part) => hasLength(part, length))
   const items = lists.length === 1 ? anyColumn(lists[0], null) : null
+  const at = (i: number) => new PyObject(cls, items === null || items.length !== length ? [] : [items.at(i)])
   return new Column({
     dtype: array.className,
     kind: "object",
     length,
-    values: () =>
-      Array.from(
-        { length },
-        (_, i) => new PyObject(cls, items === null || items.length !== length ? [] : [items.at(i)])
-      )
+    values: () => Array.from({ length }, (_, i) => at(i)),
+    at
   })
 }
 
@@ -517,8 +524,51 @@ const sparseColumn = (object: PyObject): Column | null => {
         for (let j = start; j < start + size && j < length && at < source.length; j++) out[j] = source.at(at++)
       })
       return out
-    }
+    },
+    at: sparseGetter(first, second instanceof NdArray ? second : null, source, fill)
   })
+}
+
+/**
+ * The value at a position of a sparse column, whose values stand at positions that rise, or in runs whose starts do. Where
+ * they do not, there is none.
+ */
+const sparseGetter = (
+  first: NdArray,
+  second: NdArray | null,
+  source: Column,
+  fill: unknown
+): ((i: number) => unknown) | null => {
+  const starts = first.values
+  const sizes = second?.values
+  if (starts === null || sizes === null || first.shape.length !== 1) return null
+  /** The values before each run; without runs there is one at each position. */
+  const before = sizes === undefined ? null : new Float64Array(starts.length + 1)
+  let last = -1
+  for (let i = 0; i < starts.length; i++) {
+    const start = Number(starts[i])
+    if (!(start > last)) return null
+    last = start
+    if (before === null || sizes === undefined) continue
+    const size = Number(sizes[i] ?? 0)
+    if (!(size >= 0)) return null
+    before[i + 1] = before[i]! + size
+    last = start + Math.max(size, 1) - 1
+  }
+  return (i) => {
+    let low = 0
+    let high = starts.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (Number(starts[middle]) <= i) low = middle + 1
+      else high = middle
+    }
+    if (low === 0) return fill
+    const into = i - Number(starts[low - 1])
+    if (into >= (before === null ? 1 : before[low]! - before[low - 1]!)) return fill
+    const at = before === null ? low - 1 : before[low - 1]! + into
+    return at < source.length ? source.at(at) : fill
+  }
 }
 
 /** @internal */
