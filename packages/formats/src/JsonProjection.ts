@@ -34,7 +34,8 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import type { FormatError } from "./FormatError.ts"
+import { type FormatError, undecodable } from "./FormatError.ts"
+import { heapLimit } from "./internal/node.ts"
 import { failure } from "./internal/projection/failure.ts"
 import { project } from "./internal/projection/level.ts"
 import { flat, type Json, TextSink, ValueSink } from "./internal/projection/sinks.ts"
@@ -54,8 +55,14 @@ export type { Options } from "./internal/projection/walk.ts"
 export const toJson = (value: unknown, options?: Options): Effect.Effect<Json, FormatError> =>
   Effect.suspend(() => {
     const sink = new ValueSink()
-    return Effect.map(giveWay(() => walk(value, sink, options), failure), () => sink.root)
+    return Effect.map(
+      giveWay(() => walk(value, sink, { ...options, maxValues: options?.maxValues ?? dataValues }), failure),
+      () => sink.root
+    )
   })
+
+/** The values of a projection that is kept as a whole, of which each takes one to four words of the heap. */
+const dataValues = Math.min(2 ** 26, Math.floor(heapLimit / 32))
 
 /**
  * The projection of a value, made without giving way to other work: for cells of tables and other small values. Throws a
@@ -88,6 +95,23 @@ const pieceLength = 65_536
 /** The number of steps after which a piece may be shorter. */
 const stepsAtOnce = 16
 
+/** The most characters of one text: a quarter of the heap, or what a string can have. */
+const defaultMaxLength = Math.min(2 ** 29 - 24, Math.floor(heapLimit / 4))
+
+/**
+ * The limits of a projection that is one text.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TextOptions extends Options {
+  /**
+   * The most characters. A few bytes can refer to one text any number of times. Default: a quarter of the heap that V8 may
+   * use (`--max-old-space-size`), and at most as many as a string can have.
+   */
+  readonly maxLength?: number | undefined
+}
+
 /**
  * The projection of a value as JSON text on one line. For a large value, use `toChunks`: the engine copies a text of 100 MB
  * into one piece when it is first read or encoded, which takes 60 ms.
@@ -95,7 +119,7 @@ const stepsAtOnce = 16
  * @category projecting
  * @since 0.1.0
  */
-export const toText = (value: unknown, options?: Options): Effect.Effect<string, FormatError> =>
+export const toText = (value: unknown, options?: TextOptions): Effect.Effect<string, FormatError> =>
   Effect.suspend(() => giveWay(() => text(value, options), failure))
 
 /**
@@ -113,7 +137,7 @@ export const toText = (value: unknown, options?: Options): Effect.Effect<string,
  * @category projecting
  * @since 0.1.0
  */
-export const toTextAtOnce = (value: unknown, options?: Options): string | undefined => {
+export const toTextAtOnce = (value: unknown, options?: TextOptions): string | undefined => {
   try {
     const step = text(value, options).next()
     return step.done === true ? step.value : undefined
@@ -122,7 +146,13 @@ export const toTextAtOnce = (value: unknown, options?: Options): string | undefi
   }
 }
 
-function* text(value: unknown, options: Options | undefined): Steps<string> {
+const tooLong = (maxLength: number): FormatError =>
+  undecodable(
+    `its JSON is longer than one text may be, which is ${maxLength} characters: take it in pieces with JsonProjection.toChunks`
+  )
+
+function* text(value: unknown, options: TextOptions | undefined): Steps<string> {
+  const maxLength = options?.maxLength ?? defaultMaxLength
   const sink = new TextSink()
   // Joining an array of pieces would copy all of them in one step, even for a caller that never reads the text.
   let whole = ""
@@ -130,9 +160,11 @@ function* text(value: unknown, options: Options | undefined): Steps<string> {
     if (sink.text.length >= pieceLength) {
       whole += flat(sink.text)
       sink.text = ""
+      if (whole.length > maxLength) throw tooLong(maxLength)
     }
     yield step
   }
+  if (whole.length + sink.text.length > maxLength) throw tooLong(maxLength)
   return whole + sink.text
 }
 

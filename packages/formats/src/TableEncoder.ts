@@ -36,6 +36,7 @@ import { Decimal, PyDate, Timedelta, Timestamp } from "@effect-prefect/pickle"
 import * as Effect from "effect/Effect"
 import { type FormatError, undecodable } from "./FormatError.ts"
 import { arrowFile, type ArrowType, type WrittenColumn as ArrowColumn } from "./internal/arrow/write.ts"
+import { heapLimit } from "./internal/node.ts"
 import { parquetFile, type WrittenColumn as ParquetColumn } from "./internal/parquet/write.ts"
 import { failure as projectionFailure } from "./internal/projection/failure.ts"
 import { partLength, project } from "./internal/projection/level.ts"
@@ -67,12 +68,15 @@ export interface Options {
  * @since 0.1.0
  */
 export interface FileOptions extends Options {
-  /** The largest file in bytes. Default 512 MiB. */
+  /**
+   * The largest file in bytes. Default 512 MiB, or half of the heap that V8 may use (`--max-old-space-size`) where that is
+   * less.
+   */
   readonly maxBytes?: number | undefined
 }
 
 const defaultMaxValues = 2 ** 28
-const defaultMaxBytes = 2 ** 29
+const defaultMaxBytes = Math.min(2 ** 29, Math.floor(heapLimit / 2))
 
 const chunkLength = 65_536
 

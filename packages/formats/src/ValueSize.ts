@@ -109,6 +109,15 @@ const stringBody = (text: string): number => {
   return stringHeader + Math.ceil(text.length * (highest > 0xff ? 2 : highest > 0x7f ? 1.5 : 1) / word) * word
 }
 
+/** A cell, some of which are checked only when they are read: who reads one that is damaged is told so. */
+const cellOf = (column: { readonly at: (row: number) => unknown }, row: number): unknown => {
+  try {
+    return column.at(row)
+  } catch {
+    return null
+  }
+}
+
 /** The visited objects. Most values contain so few that searching a list is faster than making a set. */
 class Seen {
   private readonly few: Array<object> = []
@@ -309,7 +318,7 @@ class Estimator {
     const { categories, length, nulls } = column
     if (categories !== null) return columnHeader + length * 2 + this.of(categories)
     return columnHeader + (nulls?.length ?? 0) +
-      (byteSizeOf(column) ?? this.list(length, (row) => column.at(row), column.kind === "object"))
+      (byteSizeOf(column) ?? this.list(length, (row) => cellOf(column, row), column.kind === "object"))
   }
 
   private column(column: Column, sharedTexts: number): number {
@@ -317,7 +326,7 @@ class Estimator {
     const own = column.byteSize ?? (column.categories === null
       ? this.list(
         column.length,
-        (row) => column.at(row),
+        (row) => cellOf(column, row),
         column.kind === "object",
         sharedTexts
       )

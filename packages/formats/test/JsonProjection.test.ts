@@ -297,6 +297,19 @@ describe("a large container that comes again", () => {
 })
 
 describe("toText", () => {
+  it.effect("refuses a text that would be longer than one may be", () =>
+    Effect.gen(function*() {
+      const shared = { text: "x".repeat(1_000) }
+      const error = yield* Effect.flip(
+        JsonProjection.toText(Array.from({ length: 1_000 }, () => shared), { maxLength: 100_000 })
+      )
+      assert.match(error.message, /longer than one text may be.*toChunks/)
+      assert.strictEqual(error.reason._tag, "Undecodable")
+      const text = yield* JsonProjection.toText([shared], { maxLength: 1_013 })
+      assert.strictEqual(text.length, 1_013)
+      assert.isDefined(yield* Effect.flip(JsonProjection.toText([shared], { maxLength: 1_012 })))
+    }))
+
   // Values of JSON are turned into text many at once, others one by one: the text must not tell.
   const plain: ReadonlyArray<unknown> = [
     null,

@@ -1,7 +1,10 @@
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as ValueSize from "@effect-prefect/formats/ValueSize"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { parquetWriteBuffer } from "hyparquet-writer"
+import { FormatError, TooLarge } from "../src/FormatError.ts"
+import { Column, Table } from "../src/Table.ts"
 
 /** The sizes are such that much of each text is in its last piece. */
 const texts: Record<string, string> = {
@@ -54,4 +57,61 @@ describe("what decoding has asked for in the end is what the value takes", () =>
         assert.ok(asked > taken * 0.9, `${asked} of ${taken}`)
       })))
   }
+})
+
+/** The bytes of memory that there are, and the tag of what becomes of a file with them. */
+const outcomeWith = (limit: number, name: string, content: Uint8Array) => {
+  let held = 0
+  return Effect.runPromise(Effect.match(
+    ResultFormat.decode(content, {
+      name,
+      maxBytes: 2 ** 28,
+      reserve: (bytes, isGuess) => {
+        const room = isGuess ? Math.min(bytes, limit - held) : bytes
+        if (held + room > limit) return Effect.fail(new FormatError({ reason: new TooLarge({ limit }) }))
+        held += room
+        return Effect.succeed(room)
+      }
+    }),
+    { onSuccess: () => "read", onFailure: ({ reason }) => reason._tag }
+  ))
+}
+
+describe("a file whose values cannot have the memory that they take", () => {
+  const dense = new TextEncoder().encode(`[${"{},".repeat(2 ** 20)}{}]`)
+
+  it("is refused before any value is made, where those after its first part are like it", async () => {
+    const parse = vi.spyOn(JSON, "parse")
+    try {
+      assert.strictEqual(await outcomeWith(2 ** 25, "x.json", dense), "TooLarge")
+      assert.strictEqual(parse.mock.calls.length, 0)
+    } finally {
+      parse.mockRestore()
+    }
+  })
+
+  it("is read where those after its first part are not like it", async () => {
+    const mixed = new TextEncoder().encode(`[${"{},".repeat(2 ** 18)}"${"x".repeat(2 ** 22)}"]`)
+    assert.strictEqual(await outcomeWith(2 ** 25, "x.json", mixed), "read")
+  })
+
+  it("is refused before its columns are described, however little is in them", async () => {
+    const columnData = Array.from(
+      { length: 5_000 },
+      (_, at) => ({ name: `c${at}`, data: [at], type: "INT32" as const })
+    )
+    const wide = new Uint8Array(parquetWriteBuffer({ columnData }))
+    assert.strictEqual(await outcomeWith(1.5 * 2 ** 20, "x.parquet", wide), "TooLarge")
+  })
+})
+
+describe("the estimate of a table with a damaged cell", () => {
+  it("leaves it to whoever reads the cell", () => {
+    const damaged = (row: number) => {
+      if (row === 1) throw new Error("damaged")
+      return "a text of some length"
+    }
+    const column = new Column({ name: "a", kind: "object", length: 3, at: damaged })
+    assert.isAbove(ValueSize.estimate(new Table([column], 3)), 0)
+  })
 })

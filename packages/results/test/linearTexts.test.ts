@@ -38,6 +38,7 @@ const parsers: Record<string, (length: number) => Effect.Effect<void>> = {
   "a zone of dateutil": decoded((length) =>
     `cdatetime\ndatetime\n(I2022\nI1\nI1\nI1\nI1\nI1\nI1\ncdateutil.tz.tz\ntzfile\n(V${"A".repeat(length)}!\ntRtR.`
   ),
+  "a path of parts": decoded((length) => `\x80\x04cpathlib\nPurePosixPath\n(${"\x8c\x01a".repeat(length / 3)}tR.`),
   "base64 of spaces": decoded((length) => `AAAA${" ".repeat(length)}!`),
   "base64 of line ends": decoded((length) => `QUFB${"\n".repeat(length)}!`),
   "CSV of one name in the header": decoded((length) => `${"a,".repeat(length / 2)}a\n1\n`, "x.csv"),

@@ -16,7 +16,7 @@ import {
   textWeight,
   word
 } from "./json.ts"
-import { type Steps, toEnd } from "./steps.ts"
+import { Guess, type Steps, toEnd } from "./steps.ts"
 import { afterSpace, decodeJsonText, isSpace, jsonUtf8Steps, strictUtf8, utf8PiecesSteps, utf8Text } from "./text.ts"
 
 /**
@@ -306,6 +306,20 @@ class Scanner {
 
 Scanner.shapes.push(new Scanner(new Uint8Array(0), 0))
 
+/** The memory that values are expected to take, from which on it is guessed before they are made. */
+const guessedMemory = 0x2000000
+
+/**
+ * Requests the memory of all values, of which none is made. A text whose values are too many for it is refused in a tenth
+ * of the time, and without taking as much as there is.
+ */
+function* weigh(bytes: Uint8Array, start: number): Steps<void> {
+  const scanner = new Scanner(bytes, start)
+  while (scanner.at < bytes.length && !scanner.scan(Math.min(scanner.at + largeText, bytes.length), 0)) {
+    yield scanner.weight
+  }
+}
+
 /**
  * The value of a long text: a piece is a run of whole elements of one array or object. A container that is longer than a
  * piece is opened, and its elements are read in pieces in turn. Undefined when the text is not JSON.
@@ -380,6 +394,12 @@ function* parsePieces(bytes: Uint8Array, maxKeys: number): Steps<{ readonly valu
         scanner.at = piece
       } else {
         const i = scanner.at
+        if (piece === start + 1 && open.length === 1) {
+          const growth = scanner.weight / (i - start)
+          const expected = growth * (bytes.length - start)
+          const granted = expected > guessedMemory ? yield new Guess(expected) : undefined
+          if (typeof granted === "number" && granted < expected) yield* weigh(bytes, start)
+        }
         next = i + largeText
         yield scanner.weight
         // The outermost open container comes first, then those inside it, until little is left.

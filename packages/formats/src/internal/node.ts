@@ -10,4 +10,7 @@ export const zlib = builtin?.("node:zlib")
 
 export const crypto = builtin?.("node:crypto")
 
+/** The bytes that V8 may use for its heap; unknown in a browser. */
+export const heapLimit: number = builtin?.("node:v8").getHeapStatistics().heap_size_limit ?? Infinity
+
 export const workerThreads = builtin?.("node:worker_threads")

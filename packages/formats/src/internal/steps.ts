@@ -2,11 +2,21 @@
 import * as Effect from "effect/Effect"
 import type { FormatError } from "../FormatError.ts"
 
+/** A guess of the memory in bytes that all values of a work will take, before it makes them. */
+export class Guess {
+  readonly bytes: number
+
+  constructor(bytes: number) {
+    this.bytes = bytes
+  }
+}
+
 /**
- * Work that yields every few milliseconds at most: nothing, the estimated memory in bytes that its values take by then, or
- * a promise of work in another thread, whose result `yield` then returns.
+ * Work that yields every few milliseconds at most: nothing, the estimated memory in bytes that its values take by then, a
+ * guess of that, for which `yield` returns the bytes that they may take where there is a limit, or a promise of work in
+ * another thread, whose result `yield` then returns.
  */
-export type Steps<A> = Generator<undefined | number | Promise<unknown>, A, unknown>
+export type Steps<A> = Generator<undefined | number | Guess | Promise<unknown>, A, unknown>
 
 /**
  * Waits until values may take this number of bytes in all; of a guess, as many of them as the limit allows. Returns the bytes
@@ -107,6 +117,13 @@ export const giveWay = <A>(
             if (grow !== undefined && value > allowed + growth) {
               allowed = value
               return Effect.flatMap(grow(value), () => inTurn(next))
+            }
+          } else if (value instanceof Guess) {
+            if (grow !== undefined) {
+              return Effect.flatMap(grow(value.bytes, true), (granted) => {
+                allowed = Math.max(allowed, granted)
+                return inTurn(() => steps.next(granted))
+              })
             }
           } else if (value !== undefined) {
             return Effect.matchEffect(

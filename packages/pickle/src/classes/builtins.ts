@@ -320,14 +320,19 @@ const path: Create = (context, args, _kwargs, cls) => {
   for (const part of parts) context.charge(part.length)
   const windows = cls.name.includes("Windows")
   const separator = windows ? "\\" : "/"
-  let out = ""
+  // The end of a text that was appended to can be read only after it was copied: so its parts are kept.
+  let joined: Array<string> = []
+  let length = 0
   for (const raw of parts) {
     const part = windows ? raw.replaceAll("/", "\\") : raw
     const rooted = windows ? /^(?:[A-Za-z]:)?\\/.test(part) || /^[A-Za-z]:/.test(part) : part.startsWith("/")
-    if (rooted || out === "") out = part
-    else out += out.endsWith(separator) || (windows && /^[A-Za-z]:$/.test(out)) ? part : `${separator}${part}`
+    if (rooted) [joined, length] = [[], 0]
+    const isDrive = windows && length === 2 && /^[A-Za-z]:$/.test(joined.join(""))
+    const added = length === 0 || isDrive || joined.at(-1)!.endsWith(separator) ? part : `${separator}${part}`
+    if (added !== "") joined.push(added)
+    length += added.length
   }
-  return new Path(`pathlib.${cls.name}`, normalizePath(out, separator))
+  return new Path(`pathlib.${cls.name}`, normalizePath(joined.join(""), separator))
 }
 
 /** As in pathlib: empty and `.` parts are dropped, `..` is kept, and an empty path is `.`. */

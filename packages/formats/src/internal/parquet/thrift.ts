@@ -149,6 +149,9 @@ function* listSteps(bytes: Uint8Array, start: number, depth: number): Steps<numb
   return at
 }
 
+/** The memory of a struct in a list, and of what its readers make of it: a column and its name. */
+const itemMemory = 1_024
+
 /** A part of some bytes. */
 export interface Span {
   readonly start: number
@@ -249,7 +252,7 @@ export class ThriftStruct {
   *structsSteps(id: number): Steps<Array<ThriftStruct>> {
     const out: Array<ThriftStruct> = []
     for (const { start } of this.spans(id)) {
-      if (out.push(new ThriftStruct(this.bytes, start)) % itemsAtOnce === 0) yield
+      if (out.push(new ThriftStruct(this.bytes, start)) % itemsAtOnce === 0) yield out.length * itemMemory
     }
     return out
   }

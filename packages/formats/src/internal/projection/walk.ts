@@ -39,7 +39,8 @@ export interface Options {
    * The maximum size: one for each number, boolean, null and 16 characters of text, eight for each array and object, and
    * one for each digit of an integer of more than 1 024. Keys of up to 64 characters do not count, and the characters of
    * a table's column names of more than 1 024, which each row repeats, have this limit for themselves. A pickle of a few
-   * bytes can contain any number of references to the same list. Default 2^26.
+   * bytes can contain any number of references to the same list. Default 2^26; of `toJson`, fewer in a heap of less than
+   * 2 GiB.
    */
   readonly maxValues?: number | undefined
 }

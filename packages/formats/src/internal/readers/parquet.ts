@@ -432,6 +432,6 @@ export const readParquet = (
   grow?: Grow
 ): Effect.Effect<Table, FormatError> =>
   Effect.flatMap(
-    giveWay(() => sound(bytes, maxBytes, columns), formatError),
+    giveWay(() => sound(bytes, maxBytes, columns), formatError, grow),
     (file) => readParts(file.parts, maxBytes, columns, file, grow)
   )
