@@ -49,6 +49,8 @@ const manyFilled = 25
 const manyParsed = 128
 /** What V8 keeps of an object with a key that none before it has: a description of it, which others do not share. */
 const description = 13 * word
+/** For each of its keys, what V8 keeps of an object whose keys others have too, but no other in this order. */
+const perOwnKey = 8 * word
 /** A Map or a Set, and the head of its hash table, which has room for a power of two of entries. */
 const mapHeader = 14 * word
 const mapEntry = 3.5 * word
@@ -150,6 +152,12 @@ class Estimator {
   /** The keys of the last object without a class, and those of all before it once they differ. */
   private keys: ReadonlyArray<string> | undefined
   private known: Set<string> | undefined
+  /** The orders of known keys that were found in objects, how many keys these have, and in how many objects. */
+  private readonly orders = new Set<string>()
+  private orderedKeys = 0
+  private ordered = 0
+  /** How many objects those stand for. */
+  private orderedWeight = 0
   /** Whether texts were taken for one object because they are equal. */
   hasRepeated = false
   /** The most characters of texts that are one object if they are equal. */
@@ -166,7 +174,14 @@ class Estimator {
       this.weight = next.weight
       size += this.object(next.value) * next.weight
     }
-    return size + this.shared
+    return size + this.shared + this.ownOrders()
+  }
+
+  /** What V8 keeps of the orders of keys, of which most objects have one that others have too. */
+  private ownOrders(): number {
+    const { size } = this.orders
+    if (size < 2) return 0
+    return distinctOf(size, this.ordered, this.orderedWeight) * this.orderedKeys / size * perOwnKey
   }
 
   /** The memory of a value, without the word that refers to it. */
@@ -280,15 +295,33 @@ class Estimator {
     const { keys: last } = this
     const isLike = this.isLike(keys)
     this.keys = keys
-    if (last === undefined || isLike) return 0
+    if (last === undefined) return 0
+    if (isLike) {
+      if (this.ordered > 0) this.addOrder(keys)
+      return 0
+    }
     const known = this.known ??= new Set(last)
     let size = 0
+    let hasKnown = false
     for (const key of keys) {
-      if (known.has(key)) continue
+      if (known.has(key)) {
+        hasKnown = true
+        continue
+      }
       known.add(key)
       size += stringBody(key)
     }
+    if (hasKnown) this.addOrder(keys)
     return size === 0 ? 0 : description + size
+  }
+
+  private addOrder(keys: ReadonlyArray<string>): void {
+    this.ordered++
+    this.orderedWeight += this.weight
+    const order = keys.join()
+    if (this.orders.has(order)) return
+    this.orders.add(order)
+    this.orderedKeys += keys.length
   }
 
   private iterable(values: Iterable<unknown>, size: number, perObject: number): number {

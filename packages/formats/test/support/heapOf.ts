@@ -26,6 +26,17 @@ const text = (value: string) => `X${int32(value.length)}${value}`
 const filled = (length: number) => `B${int32(length)}${"\x01\x02\x03\x04".repeat(length / 4)}`
 const pickled = (content: string, start = ""): Input => [Buffer.from(`\x80\x04${start}${content}`, "latin1"), "x"]
 
+/** Objects whose keys many others have too, but few in the same order. */
+const fewOfMany = (index: number) =>
+  Object.fromEntries(list(5, (at) => [`key${(index * 7_919 + at * (31 + index % 53)) % 200}`, index]))
+const mostOfFew = (index: number) => {
+  let state = index * 7_919
+  const isTaken = () => (state = Math.imul(state, 0x41c64e6d) + 12_345) >>> 16 & 1
+  return Object.fromEntries(list(20, (at) => [`key${at}`, index] as const).filter(isTaken))
+}
+const dict = (value: Readonly<Record<string, number>>) =>
+  `}(${Object.entries(value).map(([key, number]) => text(key) + integer(number)).join("")}u`
+
 /** A NumPy array of one dimension, or of rows. */
 const ndarray = (dtype: string, order: string, length: number, data: string, rows = 0) => {
   const isTime = dtype === "M8"
@@ -154,6 +165,11 @@ const inputs: Record<string, () => Input | Promise<Input>> = {
   "json objects that all differ": () => json(list(6_000, (i) => ({ [`key${i}`]: i }))),
   "json objects of many keys that all differ": () =>
     json(list(5_000, (i) => Object.fromEntries(list(10, (key) => [`key${i}of${key}`, key])))),
+  "json objects of a few of many keys": () => json(list(2_000, fewOfMany)),
+  "json objects of most of few keys": () => json(list(1_500, mostOfFew)),
+  "json objects of one of few orders": () => json(list(8_000, (i) => mostOfFew(i % 12))),
+  "pickle dicts of a few of many keys": () => pickled(`(${list(2_000, (i) => dict(fewOfMany(i))).join("")}e.`, "]"),
+  "pickle dicts of most of few keys": () => pickled(`(${list(1_500, (i) => dict(mostOfFew(i))).join("")}e.`, "]"),
   "json lists one in the other": () => [
     `[${list(4, () => `${"[".repeat(9_000)}${"]".repeat(9_000)}`).join(",")}]`,
     "x.json"
