@@ -60,12 +60,13 @@ describe("what decoding has asked for in the end is what the value takes", () =>
 })
 
 /** The bytes of memory that there are, and the tag of what becomes of a file with them. */
-const outcomeWith = (limit: number, name: string, content: Uint8Array) => {
+const outcomeWith = (limit: number, name: string, content: Uint8Array, format?: ResultFormat.Format) => {
   let held = 0
   return Effect.runPromise(Effect.match(
     ResultFormat.decode(content, {
       name,
       maxBytes: 2 ** 28,
+      format,
       reserve: (bytes, isGuess) => {
         const room = isGuess ? Math.min(bytes, limit - held) : bytes
         if (held + room > limit) return Effect.fail(new FormatError({ reason: new TooLarge({ limit }) }))
@@ -102,6 +103,23 @@ describe("a file whose values cannot have the memory that they take", () => {
     )
     const wide = new Uint8Array(parquetWriteBuffer({ columnData }))
     assert.strictEqual(await outcomeWith(1.5 * 2 ** 20, "x.parquet", wide), "TooLarge")
+  })
+})
+
+describe("pandas JSON whose table has many more cells than values", () => {
+  const keys = Array.from({ length: 2_000 }, (_, at) => at)
+  const fields = keys.map((at) => ({ name: `c${at}`, type: "integer" }))
+  it.each(
+    [
+      ["records", keys.map((at) => ({ [`c${at}`]: 1 }))],
+      ["columns", Object.fromEntries(keys.map((at) => [`c${at}`, { [at]: 1 }]))],
+      ["rows", [keys, ...keys.map(() => [])]],
+      ["split", { columns: keys, index: keys, data: keys.map(() => []) }],
+      ["table", { schema: { fields }, data: keys.map(() => ({})) }]
+    ] as const
+  )("is refused: %s", async (_, value) => {
+    const content = new TextEncoder().encode(JSON.stringify(value))
+    assert.strictEqual(await outcomeWith(2 ** 25, "x", content, "pandas-json"), "TooLarge")
   })
 })
 

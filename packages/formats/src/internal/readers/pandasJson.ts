@@ -212,6 +212,14 @@ function* mapped(list: Values, f: (value: unknown) => unknown): Steps<Blocks> {
   return out
 }
 
+/** Bytes of a cell while its column is made: in that which was read, and in that of its type. */
+const cellMemory = 16
+
+/** Requests the memory of a table's cells, of which most may be missing: their texts are no bound for them. */
+function* request(numRows: number, numColumns: number): Steps<void> {
+  yield numRows * numColumns * cellMemory
+}
+
 /** The different keys of all columns, in their order: those of the first column, as they are, if it has very many. */
 function* rowsOf(root: Dict): Steps<Labels> {
   let rows: Labels | undefined
@@ -237,6 +245,7 @@ function* rowsOf(root: Dict): Steps<Labels> {
 
 function* ofColumns(root: Dict): Steps<Table> {
   const rows = yield* rowsOf(root)
+  yield* request(rows.length, root.size)
   const columns: Array<Values> = []
   let length = rows.length
   let looked = 0
@@ -268,6 +277,7 @@ function* ofRecords(rows: List): Steps<Table> {
     if (at % 1_024 === 0) yield
   }
   const names = [...found]
+  yield* request(rows.length, names.length)
   const columns: Array<Values> = []
   for (const name of names) columns.push(yield* mapped(rows, (row) => (row as Dict).get(name)))
   return yield* tableOf(names, null, columns, rows.length)
@@ -281,6 +291,7 @@ function* ofRows(labels: List | null, index: List | null, rows: List): Steps<Tab
   }
   const width = labels?.length ?? longest
   if (longest > width) refuse("it is read as pandas JSON, but a row of it is longer than its columns")
+  yield* request(rows.length, width)
   const names = labels ?? Array.from({ length: width }, (_, i) => i)
   const columns: Array<Values> = []
   for (let i = 0; i < width; i++) columns.push(yield* mapped(rows, (row) => (row as List).at(i)))
@@ -293,6 +304,7 @@ function* ofTableSchema(schema: Dict, data: List): Steps<Table> {
   const primary = new Set<unknown>(isList(keys) ? keys : [])
   const columns: Array<Column> = []
   const index: Array<Column> = []
+  yield* request(data.length, (schema.get("fields") as List).length)
   for (const field of schema.get("fields") as List) {
     if (!isDict(field)) continue
     const name = pythonStr(field.get("name"))
