@@ -47,21 +47,27 @@ const shown = ({ result, taskRun }: Outcome): Effect.Effect<Shown> =>
       })
   })
 
-/** One line of `flow-run results` and `task-run mapped`. */
-export const line = (outcome: Outcome): Effect.Effect<string> => {
+/** The fields of a line, in their order. */
+export const fields = ["task_run_id", "task_slug", "map_index", "state", "outcome"]
+
+/** One line of `flow-run results` and `task-run mapped`, with some of the fields or all. */
+export const line = (outcome: Outcome, wanted: ReadonlyArray<string> = fields): Effect.Effect<string> => {
   const { view } = outcome.taskRun
-  const head = JSON.stringify({
+  const values: { readonly [field: string]: unknown } = {
     task_run_id: view.taskRunId,
     task_slug: view.taskSlug,
     map_index: view.mapIndex,
     state: State.typeName(view.state)
-  })
-  return Effect.map(shown(outcome), (shown) => {
-    const tail = shown._tag === "Value"
-      ? `{"value":${shown.text}}`
-      : JSON.stringify({ error: { reason: shown.reason, message: shown.message } })
-    return `${head.slice(0, -1)},"outcome":${tail}}\n`
-  })
+  }
+  const lineOf = (tail: string) =>
+    `{${wanted.map((name) => `"${name}":${name === "outcome" ? tail : JSON.stringify(values[name])}`).join(",")}}\n`
+  if (!wanted.includes("outcome")) return Effect.succeed(lineOf(""))
+  return Effect.map(shown(outcome), (shown) =>
+    lineOf(
+      shown._tag === "Value"
+        ? `{"value":${shown.text}}`
+        : JSON.stringify({ error: { reason: shown.reason, message: shown.message } })
+    ))
 }
 
 export const header = ["TASK", "STATE", "RESULT"]

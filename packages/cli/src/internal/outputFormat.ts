@@ -113,15 +113,6 @@ export const outcomes = Effect.fnUntraced(function*<E, R>(
         return yield* Render.table(rows, Outcomes.header, Outcomes.cells, nothing)
       }
   }
-  if (fields !== undefined) yield* requireFields(fields, outcomeFields)
-  const line = fields === undefined ?
-    Outcomes.line :
-    (outcome: Outcome) =>
-      Effect.map(Outcomes.line(outcome), (text) => {
-        const row = JSON.parse(text) as Readonly<Record<string, unknown>>
-        return `${JSON.stringify(Object.fromEntries(fields.map((name) => [name, row[name]])))}\n`
-      })
-  yield* write(flags.output, Stream.mapEffect(rows, line))
+  if (fields !== undefined) yield* requireFields(fields, Outcomes.fields)
+  yield* write(flags.output, Stream.mapEffect(rows, (outcome) => Outcomes.line(outcome, fields)))
 })
-
-const outcomeFields = ["task_run_id", "task_slug", "map_index", "state", "outcome"]

@@ -6,9 +6,11 @@
  */
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import * as JsonText from "@effect-prefect/core/JsonText"
 import { isPersisted, type ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as Turn from "@effect-prefect/core/Turn"
 import { FormatError, TooLarge, undecodable } from "@effect-prefect/formats/FormatError"
 import * as ValueSize from "@effect-prefect/formats/ValueSize"
 import {
@@ -25,11 +27,32 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Semaphore from "effect/Semaphore"
+import { createHash } from "node:crypto"
 import { answer, failureOf, type Streams } from "./answer.ts"
 import { decode, decodePrefect3, isCompressed, isParquet } from "./decode.ts"
 import { type Host, HostFailure, makeHost } from "./host.ts"
 import { LoadedValue } from "./loadedValue.ts"
 import type { Failure, Question } from "./protocol.ts"
+
+/** The key of a result. Its descriptor may hold the value itself, of any size: a long one is known by its hash. */
+export const resultKey = (view: TaskRunView): Effect.Effect<string> =>
+  Effect.suspend(() => {
+    const start = `${view.taskRunId} ${State.typeName(view.state)} `
+    const descriptor = State.resultDescriptor(view.state) ?? null
+    const short = JsonText.atOnce(descriptor)
+    return short === undefined
+      ? Effect.map(hashOf(descriptor), (hash) => start + hash)
+      : Effect.succeed(start + short)
+  })
+
+const hashOf = Effect.fnUntraced(function*(value: object | null) {
+  const hash = createHash("sha256")
+  for (const piece of JsonText.pieces(value)) {
+    if (Turn.isLong()) yield* Turn.next
+    hash.update(piece)
+  }
+  return hash.digest("hex")
+})
 
 /** A query that does not match the value. */
 export class ValueQueryError {
@@ -265,9 +288,7 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
   }
 
   const load = (view: TaskRunView): Effect.Effect<Handle, LoadError> =>
-    Effect.suspend(() => {
-      const descriptor = State.resultDescriptor(view.state)
-      const key = `${view.taskRunId} ${State.typeName(view.state)} ${JSON.stringify(descriptor ?? null)}`
+    Effect.flatMap(resultKey(view), (key) => {
       const now = Date.now()
       const known = entries.get(key)
       if (known !== undefined && !known.isStale()) {
