@@ -1,13 +1,17 @@
 /** Values of any size are printed as JSON in pieces, and what is folded is made no further than it is shown. */
 import * as MemoryApi from "@effect-prefect/api/MemoryApi"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import type { Outcome } from "@effect-prefect/results/TaskRun"
 import { assert, it, vi } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { style } from "../src/internal/colors.ts"
 import { report } from "../src/internal/flowRunReport.ts"
+import * as Outcomes from "../src/internal/outcomes.ts"
 import { Output } from "../src/internal/output.ts"
 import * as Render from "../src/internal/render.ts"
 
@@ -75,3 +79,29 @@ it.live("parameters are folded without the text of all of them", () =>
     assert.include(text, "…")
     assert.isBelow(characters, 1_000_000)
   }).pipe(Effect.scoped))
+
+it.live("fields of a long line are chosen without its text being parsed again", () =>
+  Effect.gen(function*() {
+    const view = TaskRunView.fromRow({
+      id,
+      map_index: 3,
+      serialized_state: { type: "Success" }
+    }) as TaskRunView.TaskRunView
+    const outcome = (result: Outcome["result"]) => ({ taskRun: { view }, result }) as Outcome
+    const parse = vi.spyOn(JSON, "parse")
+    const texts = yield* Effect.ensuring(
+      Effect.all([
+        Outcomes.line(outcome(Result.succeed(long)), ["outcome", "map_index"]),
+        Outcomes.line(outcome(Result.succeed(long)), ["state", "task_slug"]),
+        Outcomes.line(outcome(Result.succeed([1])))
+      ]),
+      Effect.sync(() => parse.mockRestore())
+    )
+    assert.strictEqual(parse.mock.calls.length, 0)
+    assert.isTrue(texts[0] === `${JSON.stringify({ outcome: { value: long }, map_index: 3 })}\n`)
+    assert.strictEqual(texts[1], `{"state":"Success","task_slug":null}\n`)
+    assert.strictEqual(
+      texts[2],
+      `{"task_run_id":"${id}","task_slug":null,"map_index":3,"state":"Success","outcome":{"value":[1]}}\n`
+    )
+  }))
