@@ -350,9 +350,27 @@ const struct = (children: ReadonlyArray<Field>, vectors: ReadonlyArray<Vector>) 
   return out
 }
 
+/** The most values without bytes that may be items: a list of a few bytes would become an array of gigabytes. */
+const mostWithoutData = 0x1000000
+
+/** Whether values take no bytes, or one run of them, however many they are. */
+const isWithoutData = ({ children, dictionary, size, type }: Field): boolean =>
+  dictionary === null && (
+    type === 1 || type === 22 || (type === 13 && children.every(isWithoutData)) ||
+    (type === 15 && size === 0) || (type === 16 && (size === 0 || children.every(isWithoutData)))
+  )
+
+/** The values that lists are made of. */
+function* itemsIn(field: Field, cursor: Cursor): Steps<Vector> {
+  const items = yield* buildVector(field, cursor)
+  return items.length > mostWithoutData && isWithoutData(field)
+    ? refuse("the Arrow data has lists of too many values that take no bytes")
+    : items
+}
+
 /** The value of a non-null row of a type of variable size. */
 function* variableReader(field: Field, length: number, cursor: Cursor): Steps<(row: number) => unknown> {
-  const child = () => buildVector(field.children[0] ?? damaged("a list has no type of items"), cursor)
+  const child = () => itemsIn(field.children[0] ?? damaged("a list has no type of items"), cursor)
   switch (field.type) {
     case 4:
     case 5:
@@ -390,9 +408,10 @@ function* variableReader(field: Field, length: number, cursor: Cursor): Steps<(r
       const entries = field.children[0] ?? damaged("a map has no entries")
       cursor.node()
       cursor.buffer()
-      const vectors = yield* buildVectors(entries.children, cursor)
-      const [keys, values] = vectors
-      if (keys === undefined || values === undefined) return damaged("a map has no keys or no values")
+      const [key, item] = entries.children
+      if (key === undefined || item === undefined) return damaged("a map has no keys or no values")
+      const keys = yield* itemsIn(key, cursor)
+      const values = yield* itemsIn(item, cursor)
       const range = rangesOf(offsets, length, false, Math.min(keys.length, values.length))
       return (row) => {
         const [start, end] = range(row)
