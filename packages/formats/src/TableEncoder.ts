@@ -298,7 +298,11 @@ function* asText(column: Column, room: Room): Steps<Plan> {
     if (row % every === every - 1) yield
     const value = column.at(row)
     let text = cellAtOnce(value, room)
-    if (text === undefined) text = yield* cellSteps(value, room)
+    if (text === undefined) {
+      text = yield* cellSteps(value, room)
+      // Its steps are those of one cell, of which there are many.
+      yield
+    }
     // What was made is kept until it is written.
     if (typeof value !== "string") room.keep(text === null ? 0 : text.length)
     values.push(text)
@@ -427,10 +431,14 @@ function* planOf(column: Column, room: Room): Steps<Plan> {
 /** The plans of columns with unique names, for formats and readers that look them up by name: `a`, `a_1`. */
 function* plansOf(table: Table, room: Room): Steps<ReadonlyArray<readonly [name: string, plan: Plan]>> {
   const taken = new Set<string>()
+  /** The number after the last one that was tried for a name. */
+  const tried = new Map<string, number>()
   const plans: Array<readonly [name: string, plan: Plan]> = []
   for (const column of columnsOf(table)) {
     let name = column.name
-    for (let i = 1; taken.has(name); i++) name = `${column.name}_${i}`
+    let number = tried.get(name) ?? 1
+    for (; taken.has(name); number++) name = `${column.name}_${number}`
+    tried.set(column.name, number)
     taken.add(name)
     if (plans.push([name, yield* planOf(column, room)]) % columnsAtOnce === 0) yield
   }

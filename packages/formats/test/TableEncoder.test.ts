@@ -183,6 +183,32 @@ describe("a table of many rows", () => {
   }
 
   for (const [format, encode] of encoders) {
+    it.effect(`is written as ${format} with cells of few values each, of which each is a step`, () =>
+      Effect.gen(function*() {
+        const cells = new Table([new Column({ name: "a", kind: "object", length: 300, at: (row) => [row] })], 300)
+        let steps = 0
+        const clock = vi.spyOn(performance, "now").mockImplementation(() => ++steps / 100)
+        yield* Effect.ensuring(encode(cells), Effect.sync(() => clock.mockRestore()))
+        assert.isAtLeast(steps, 300)
+      }))
+
+    it.effect(`is written as ${format} with columns of one name, whose numbers are not tried again`, () =>
+      Effect.gen(function*() {
+        const names = ["c_1", ...Array.from({ length: 300 }, () => "c")]
+        const table = new Table(names.map((name) => column(name, "int", [1])), 1)
+        const { has } = Set.prototype
+        let asked = 0
+        const spy = vi.spyOn(Set.prototype, "has").mockImplementation(function(this: Set<unknown>, value) {
+          if (typeof value === "string" && value.startsWith("c")) asked++
+          return has.call(this, value)
+        })
+        const bytes = yield* Effect.ensuring(encode(table), Effect.sync(() => spy.mockRestore()))
+        assert.isBelow(asked, 5 * names.length)
+        const read = yield* ResultFormat.decode(bytes, { name: "x", maxBytes: 2 ** 28 })
+        const expected = ["c_1", "c", ...Array.from({ length: 299 }, (_, i) => `c_${i + 2}`)]
+        assert.deepStrictEqual((read as Table).columnNames, expected)
+      }))
+
     it.effect(`is written as ${format} with many columns, which are described in steps`, () =>
       Effect.gen(function*() {
         // Two row groups.
