@@ -31,6 +31,7 @@ import * as Journal from "./internal/archive/copied.ts"
 import * as Digest from "./internal/archive/digest.ts"
 import * as Files from "./internal/archive/files.ts"
 import { resultFolders } from "./internal/archive/location.ts"
+import { countOf } from "./internal/countOf.ts"
 import * as LocalStorage from "./LocalStorage.ts"
 import type { MountError } from "./Mount.ts"
 import * as Prefect3Storage from "./Prefect3Storage.ts"
@@ -358,7 +359,7 @@ const decodeResults = (root: string, options: Options, counts: Counts): Issues =
     return Stream.fromIterable(lines).pipe(
       Stream.concat(
         ArchiveApi.scanTaskRuns(root).pipe(
-          Stream.mapEffect(check, { concurrency: Math.max(1, options.concurrency ?? 16) }),
+          Stream.mapEffect(check, { concurrency: countOf("concurrency", options.concurrency ?? 16) }),
           Stream.tap(() =>
             options.onProgress?.({ unit: "task runs", done: counts.taskRuns, total: undefined }) ?? Effect.void
           ),

@@ -34,7 +34,7 @@ import { homedir } from "node:os"
 import { isAbsolute, join, resolve } from "node:path"
 import { parseEncodedBucket } from "./internal/archive/location.ts"
 import { encodeKey } from "./internal/archive/names.ts"
-import { atLeastOne } from "./internal/atLeastOne.ts"
+import { countOf } from "./internal/countOf.ts"
 import { findFolder, type Folder, openFileParts, readFile, readFileAtOnce } from "./internal/local/readFile.ts"
 import * as Location from "./internal/location.ts"
 import { objectVersion } from "./internal/objectVersion.ts"
@@ -263,7 +263,7 @@ const azureResult = objectKind<AzureResult>("AzureResult", "azure", (descriptor)
  * @since 0.1.0
  */
 export const readers = (options: Options): Result.Result<ReadonlyArray<ResultStorage.AnyReader>, MountError> => {
-  const concurrency = atLeastOne(options.concurrency ?? 64)
+  const concurrency = countOf("concurrency", options.concurrency ?? 64)
   const nul = (options.roots ?? []).find((root) => root.includes("\0")) ??
     (options.mounts ?? []).find(({ to, within }) => `${to}${within ?? ""}`.includes("\0"))
   if (nul !== undefined) {

@@ -26,6 +26,7 @@ import type {
 } from "@effect-prefect/core/ResultDescriptor"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
+import { countOf } from "./internal/countOf.ts"
 import * as Location from "./internal/location.ts"
 import { ResultNotFound, ResultTooLarge, type StorageReason } from "./ResultError.ts"
 import * as ResultStorage from "./ResultStorage.ts"
@@ -71,6 +72,7 @@ export const make = (
   contents: Contents,
   options: { readonly concurrency?: number | undefined } = {}
 ): MemoryStorage => {
+  const concurrency = countOf("concurrency", options.concurrency ?? 16)
   const counts = new Map<string, number>()
   const contentOf = (location: string) =>
     contents instanceof Map
@@ -105,7 +107,7 @@ export const make = (
     locationOf: (descriptor: D) => Location.Location
   ): ResultStorage.StorageReader<D> => ({
     type,
-    concurrency: options.concurrency ?? 16,
+    concurrency,
     resolve: (descriptor) => {
       const location = locationOf(descriptor).name
       return { _tag: "Allowed", location, read: ({ maxBytes }) => read(location, maxBytes, emptyIsNone) }

@@ -127,7 +127,7 @@ export const combine = (options: Options, other: Options): Options =>
 /**
  * Overrides some of the options that are in effect where it is built: the defaults, or those of a layer below or of a
  * `provide` around it. A value that is undefined overrides nothing. Of two that are merged side by side, the last one
- * replaces the other.
+ * replaces the other. A number that cannot be used, such as NaN or a negative one, is a defect when it is built.
  *
  * @category layers
  * @since 0.1.0
@@ -135,15 +135,28 @@ export const combine = (options: Options, other: Options): Options =>
 export const layer = (options: Partial<Options>): Layer.Layer<never> =>
   Layer.effect(
     ResultOptions,
-    Effect.map(ResultOptions, (around) => {
+    Effect.flatMap(ResultOptions, (around) => {
       const entries = Object.entries(options).filter(([, value]) => value !== undefined)
       const own: Options = { ...defaults, ...Object.fromEntries(entries) }
       given.set(own, new Set(entries.map(([name]) => name)))
-      return override(around, own)
+      return Effect.as(checked(own), override(around, own))
     })
   )
 
-const numbers = ["maxBytes", "maxMemory", "maxChildren", "concurrency", "pageSize"] as const
+/** At most as many as there are: with 0, only what is empty. */
+const isLimit = (value: unknown): boolean => typeof value === "number" && value >= 0
+
+const isCount = (value: unknown): boolean => value === undefined || Number.isSafeInteger(value) && Number(value) > 0
+
+const rules: ReadonlyArray<
+  readonly [name: keyof Options, isFit: (value: unknown) => boolean, wanted: string]
+> = [
+  ["maxBytes", isLimit, "a number of at least 0"],
+  ["maxMemory", isLimit, "a number of at least 0"],
+  ["maxChildren", isLimit, "a number of at least 0"],
+  ["concurrency", (value) => value === Infinity || isCount(value), "a positive whole number"],
+  ["pageSize", isCount, "a positive whole number"]
+]
 
 /**
  * The options, unless one of their numbers is none: nothing is above a limit that is NaN, and so that would be no limit.
@@ -153,11 +166,8 @@ const numbers = ["maxBytes", "maxMemory", "maxChildren", "concurrency", "pageSiz
  * @since 0.1.0
  */
 export const checked = (options: Options): Effect.Effect<Options> => {
-  const wrong = numbers.find((name) => {
-    const value = options[name]
-    return value === undefined ? defaults[name] !== undefined : typeof value !== "number" || Number.isNaN(value)
-  })
+  const wrong = rules.find(([name, isFit]) => !isFit(options[name]))
   return wrong === undefined
     ? Effect.succeed(options)
-    : Effect.die(new TypeError(`${wrong} of ResultOptions is not a number: give one, or leave it out`))
+    : Effect.die(new TypeError(`${wrong[0]} of ResultOptions is not ${wrong[2]}: give one, or leave it out`))
 }

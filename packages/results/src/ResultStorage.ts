@@ -230,6 +230,16 @@ export class ResultStorage extends Context.Service<ResultStorage, {
 }>()("@effect-prefect/results/ResultStorage") {}
 
 /**
+ * The options in effect for a storage, when the program has these: those of the program, and otherwise those that the
+ * storage's layers were built with.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const optionsOf = (storage: ResultStorage["Service"], program: Options): Effect.Effect<Options> =>
+  checked(override(storage.options ?? defaults, program))
+
+/**
  * The options in effect for this storage: those of the program, and otherwise those that its layers were built with.
  *
  * @category accessors
@@ -237,7 +247,7 @@ export class ResultStorage extends Context.Service<ResultStorage, {
  */
 export const resultOptions: Effect.Effect<Options, never, ResultStorage> = Effect.flatMap(
   ResultStorage,
-  (storage) => Effect.flatMap(ResultOptions, (program) => checked(override(storage.options ?? defaults, program)))
+  (storage) => Effect.flatMap(ResultOptions, (program) => optionsOf(storage, program))
 )
 
 const typeOf = (descriptor: ResultDescriptor): string =>

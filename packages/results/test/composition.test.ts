@@ -2,11 +2,13 @@
 import * as MemoryApi from "@effect-prefect/api/MemoryApi"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
+import * as ArchiveVerify from "@effect-prefect/results/ArchiveVerify"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
 import * as MemoryStorage from "@effect-prefect/results/MemoryStorage"
 import * as Prefect3Storage from "@effect-prefect/results/Prefect3Storage"
 import * as ResultOptions from "@effect-prefect/results/ResultOptions"
 import * as ResultStorage from "@effect-prefect/results/ResultStorage"
+import * as S3Storage from "@effect-prefect/results/S3Storage"
 import * as SecretStorage from "@effect-prefect/results/SecretStorage"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
 import { assert, describe, it } from "@effect/vitest"
@@ -15,12 +17,15 @@ import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
+import { fileURLToPath } from "node:url"
 import { mappedTables, numbers, single, success } from "./support/world.ts"
 
 const reasonOf = (id: string) =>
   Effect.flatMap(TaskRun.fromTaskRunId(id), (taskRun) => Effect.flip(taskRun.getResult)).pipe(
     Effect.map(({ reason }) => reason._tag)
   )
+
+const archive = fileURLToPath(new URL("../../../fixtures/prefect-1", import.meta.url))
 
 describe("ResultOptions reach what they bound", () => {
   const api = MemoryApi.layer(mappedTables(5))
@@ -148,17 +153,67 @@ describe("ResultOptions reach what they bound", () => {
       Effect.provide(Layer.mergeAll(ResultOptions.layer({ maxBytes: 10 }), Layer.provide(storage, options)))
     ))
 
-  it.effect("a number that is none is a defect, which says so, and no limit that nothing is above", () =>
+  it.effect("a number that is none is a defect when its layer is built, and no limit that nothing is above", () =>
     Effect.gen(function*() {
-      for (const name of ["maxBytes", "maxMemory", "maxChildren", "concurrency", "pageSize"]) {
-        const exit = yield* Effect.exit(
-          TaskRun.fromTaskRunId("parent").pipe(
-            Effect.provide(Layer.mergeAll(api, storage, ResultOptions.layer({ [name]: NaN })))
+      const odd = [NaN, -1, -Infinity, "5", 5n, null]
+      const counts = [...odd, 0, 1.5]
+      const cases = {
+        maxBytes: [odd, "a number of at least 0"],
+        maxMemory: [odd, "a number of at least 0"],
+        maxChildren: [odd, "a number of at least 0"],
+        concurrency: [counts, "a positive whole number"],
+        pageSize: [[...counts, Infinity], "a positive whole number"]
+      } as const
+      for (const [name, [values, wanted]] of Object.entries(cases)) {
+        for (const value of values) {
+          const message = `${name} of ResultOptions is not ${wanted}: give one, or leave it out`
+          const given = { [name]: value } as Partial<ResultOptions.Options>
+          assert.include(String(yield* Effect.exit(Effect.provide(Effect.void, ResultOptions.layer(given)))), message)
+          const own = Effect.provideService(
+            TaskRun.fromTaskRunId("parent"),
+            ResultOptions.ResultOptions,
+            { ...ResultOptions.defaults, ...given }
           )
-        )
-        assert.include(String(exit), `${name} of ResultOptions is not a number`)
+          assert.include(String(yield* Effect.exit(Effect.provide(own, Layer.mergeAll(api, storage)))), message)
+        }
+      }
+      yield* Effect.provide(
+        Effect.void,
+        ResultOptions.layer({ maxBytes: 0, maxMemory: Infinity, concurrency: Infinity })
+      )
+    }))
+
+  it.effect("as is one of a storage, a verification or an export", () =>
+    Effect.gen(function*() {
+      for (const value of [NaN, -1, 0, 1.5]) {
+        const built = (build: () => Layer.Layer<ResultStorage.ResultStorage, unknown>) =>
+          Effect.exit(Effect.provide(ResultStorage.ResultStorage, Layer.suspend(build)))
+        for (
+          const exit of [
+            yield* built(() => LocalStorage.layer({ roots: ["/"], concurrency: value })),
+            yield* built(() => S3Storage.layer({ buckets: ["b"], concurrency: value })),
+            yield* built(() => S3Storage.layer({ buckets: ["b"], attempts: value })),
+            yield* built(() => MemoryStorage.make({}, { concurrency: value }).layer),
+            yield* Effect.exit(
+              Stream.runDrain(ArchiveVerify.verify(archive, { concurrency: value })).pipe(Effect.provide(storage))
+            )
+          ]
+        ) assert.include(String(exit), " is not a positive whole number: give one, or leave it out")
       }
     }))
+
+  it.effect("an object without all of the options is completed in one way", () =>
+    Effect.gen(function*() {
+      const some = { maxBytes: 7 } as ResultOptions.Options
+      const options = yield* Effect.provideService(ResultStorage.resultOptions, ResultOptions.ResultOptions, some)
+      assert.deepStrictEqual(options, { ...ResultOptions.defaults, maxBytes: 7 })
+      const run = yield* Effect.provideService(
+        TaskRun.fromTaskRunId("parent"),
+        ResultOptions.ResultOptions,
+        { maxChildren: 5 } as ResultOptions.Options
+      )
+      assert.deepStrictEqual(yield* run.getResult, [0, 1, 2, 3, 4])
+    }).pipe(Effect.provide(Layer.mergeAll(api, storage))))
 
   it.effect("and those of the program override those of the storage", () =>
     Effect.gen(function*() {

@@ -1,8 +1,7 @@
 import * as ResultOptions from "@effect-prefect/results/ResultOptions"
-import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
+import { optionsOf, type ResultStorage } from "@effect-prefect/results/ResultStorage"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { optionsOf } from "../src/internal/run/load.ts"
 
 const given = (options: Partial<ResultOptions.Options>) =>
   ResultOptions.ResultOptions.pipe(Effect.provide(ResultOptions.layer(options)))
@@ -13,8 +12,8 @@ describe("the options of a load", () => {
     Effect.gen(function*() {
       const program = yield* given({ pageSize: 7 })
       const storage = storageOf(yield* given({ pageSize: 3, maxChildren: 5 }))
-      assert.deepInclude(optionsOf(storage, program), { pageSize: 7, maxChildren: 5 })
-      assert.deepInclude(optionsOf(storage, yield* given({})), { pageSize: 3, maxChildren: 5 })
-      assert.deepStrictEqual(optionsOf(storageOf(undefined), program), program)
+      assert.deepInclude(yield* optionsOf(storage, program), { pageSize: 7, maxChildren: 5 })
+      assert.deepInclude(yield* optionsOf(storage, yield* given({})), { pageSize: 3, maxChildren: 5 })
+      assert.deepStrictEqual(yield* optionsOf(storageOf(undefined), program), program)
     }))
 })

@@ -267,8 +267,8 @@ describe("the options of a store", () => {
       idle: 30_000,
       timeout: Duration.minutes(15)
     })
-    assert.deepStrictEqual(limitsOf({ concurrency: 0, attempts: -1, idleTimeout: 5, timeout: "1 hour" }), {
-      concurrency: 1,
+    assert.deepStrictEqual(limitsOf({ concurrency: 2, attempts: 1, idleTimeout: 5, timeout: "1 hour" }), {
+      concurrency: 2,
       attempts: 1,
       idle: 5,
       timeout: Duration.hours(1)

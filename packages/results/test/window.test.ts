@@ -259,16 +259,6 @@ describe("storages", () => {
   })
 })
 
-describe("a bound of none", () => {
-  it.effect("still reads one at a time", () => {
-    const storage = numbers()
-    return Effect.gen(function*() {
-      assert.deepStrictEqual(yield* (yield* parent).getResult, [0, 1, 2, 3, 4])
-      assert.strictEqual(storage.most(), 1)
-    }).pipe(provide(MemoryApi.layer(mappedTables(5)), storage.layer, { concurrency: 0 }))
-  })
-})
-
 describe("a failing child", () => {
   it.effect("aborts what is read after it, while the rows are still judged", () =>
     Effect.gen(function*() {

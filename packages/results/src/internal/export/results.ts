@@ -22,6 +22,7 @@ import * as Digest from "../archive/digest.ts"
 import * as Files from "../archive/files.ts"
 import { type ArchiveLocation, archiveLocation, resultFolders, rootsOf } from "../archive/location.ts"
 import { type Unnamed, writer } from "../archive/wholeFiles.ts"
+import { countOf } from "../countOf.ts"
 import { shown } from "../location.ts"
 import * as Prefect3Location from "../prefect3/location.ts"
 import { budgetOf, CurrentLoad, type Lease } from "../run/memory.ts"
@@ -264,7 +265,7 @@ export const copyResults = Effect.fnUntraced(function*(
   const flowRuns = Stream.filter(ArchiveApi.scanFlowRuns(directory), (view) => view instanceof FlowRunView)
   yield* Stream.concat(ArchiveApi.scanTaskRuns(directory), flowRuns).pipe(
     // In order, so that all exports of the same rows have the same manifest.
-    Stream.mapEffect(copy, { concurrency: Math.max(1, options.concurrency ?? 16) }),
+    Stream.mapEffect(copy, { concurrency: countOf("concurrency", options.concurrency ?? 16) }),
     // Others are read and written while those before them are synced.
     Stream.buffer({ capacity: waitingAtOnce }),
     Stream.runForEachArray(Effect.fnUntraced(function*(array) {

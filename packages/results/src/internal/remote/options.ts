@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
 import type { StorageReason } from "../../ResultError.ts"
-import { atLeastOne } from "../atLeastOne.ts"
+import { countOf } from "../countOf.ts"
 
 /** A bucket whose objects may be read, or only those below a prefix of whole segments. */
 export type Bucket = string | { readonly bucket: string; readonly prefix?: string | undefined }
@@ -52,8 +52,8 @@ export interface RemoteLimits {
 const longestTimer = 2 ** 31 - 1
 
 export const limitsOf = (options: RemoteOptions): RemoteLimits => ({
-  concurrency: atLeastOne(options.concurrency ?? 32),
-  attempts: atLeastOne(options.attempts ?? 5),
+  concurrency: countOf("concurrency", options.concurrency ?? 32),
+  attempts: countOf("attempts", options.attempts ?? 5),
   idle: Math.min(longestTimer, Duration.toMillis(options.idleTimeout ?? "30 seconds")),
   timeout: Duration.fromInputUnsafe(options.timeout ?? "15 minutes")
 })

@@ -25,8 +25,8 @@ import {
   StorageNotProvided,
   UnsupportedResultType
 } from "../../ResultError.ts"
-import { checked, type Options, override, ResultOptions } from "../../ResultOptions.ts"
-import { type ReadOptions, type Resolution, ResultStorage, type StoredResult } from "../../ResultStorage.ts"
+import { type Options, ResultOptions } from "../../ResultOptions.ts"
+import { optionsOf, type ReadOptions, type Resolution, ResultStorage, type StoredResult } from "../../ResultStorage.ts"
 import { inAnotherTurn, Later } from "./later.ts"
 import { type Budget, budgetOf, CurrentLoad, type Lease, withinLoad } from "./memory.ts"
 import { notPersisted } from "./notPersisted.ts"
@@ -63,16 +63,12 @@ export const services: Effect.Effect<Services, never, PrefectApi | ResultStorage
   const own = storage.options
   const last = captured.get(storage)
   if (last !== undefined && last.api === api && last.given === given && last.own === own) return Effect.succeed(last)
-  return Effect.map(checked(optionsOf(storage, given)), (options) => {
+  return Effect.map(optionsOf(storage, given), (options) => {
     const made: Captured = { api, storage, options, memory: budgetOf(storage, options.maxMemory), own, given }
     captured.set(storage, made)
     return made
   })
 })
-
-/** The options in effect: those of the program, and otherwise those that the storage was built with. */
-export const optionsOf = (storage: ResultStorage["Service"], options: Options): Options =>
-  storage.options === undefined ? options : override(storage.options, options)
 
 /** A run that may have a result of its own. */
 export type RunView = TaskRunView | FlowRunView
