@@ -49,6 +49,32 @@ describe("floats without a fraction beside others", () => {
     }
   })
 
+  it("are found without remembering what was visited, where each value has one place", () => {
+    const few = 2_000
+    const add = vi.spyOn(Set.prototype, "add")
+    try {
+      const [value] = mostCalls(steps(`](${each(few, () => `}K\x01${float(1)}s`)}e`), () => 0)
+      assert.isBelow(add.mock.calls.length, few / 2)
+      const dicts = value as ReadonlyArray<PyDict>
+      assert.isTrue(dicts.length === few && dicts.every((dict) => dict.get(1) === 1))
+    } finally {
+      add.mockRestore()
+    }
+  })
+
+  it("are found once in what is referred to again", () => {
+    // Each list has the one before it twice: the last one would be visited 2^18 times.
+    const lists = each(18, (at) => `]\x94(${`h${String.fromCharCode(at)}`.repeat(2)}e`)
+    const reading = steps(`(}\x94K\x01${float(1)}s${lists}t`)
+    let taken = 0
+    let step = reading.next()
+    for (; step.done !== true; step = reading.next()) taken++
+    assert.isBelow(taken, 100)
+    const [dict, list] = step.value as readonly [PyDict, ReadonlyArray<unknown>]
+    assert.strictEqual(dict.get(1), 1)
+    assert.isTrue(list[0] === dict && list[1] === dict)
+  })
+
   it("are numbers in a set", () => {
     const add = vi.spyOn(PySet.prototype, "add")
     try {

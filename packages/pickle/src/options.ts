@@ -102,6 +102,8 @@ export interface LoadsOptions {
    * Where neither is called, all keys are texts.
    */
   readonly onMap?: () => void
+  /** Called when a value is referred to again for the first time. Where it is not called, each value has one place. */
+  readonly onShared?: () => void
   /** Resolves a persistent id. Without this option a pickle with persistent ids is rejected, as in Python. */
   readonly persistentLoad?: (id: unknown) => unknown
   /** The extension registry (`copyreg.add_extension`): `module.Name` by code. */

@@ -360,7 +360,7 @@ export class Machine implements Context {
     let value = given
     if (typeof value === "string") this.charge(value.length)
     else if (typeof value === "object" && value !== null && !(value instanceof PyGlobal)) {
-      this.shared++
+      if (this.shared++ === 0) this.options.onShared?.()
       this.wraps++
       if (value instanceof Uint8Array) this.charge(value.length)
       if (this.forward !== null) {

@@ -281,7 +281,12 @@ function* isAmbiguousPickle(bytes: Uint8Array, value: unknown): Steps<boolean> {
 const manyBytes = 0x8000
 
 function* withPlainFloats(bytes: Uint8Array): Steps<unknown> {
-  return yield* plainFloats(yield* load(bytes, { floats: "typed" }))
+  let isTree = true
+  const onShared = () => {
+    isTree = false
+  }
+  const value = yield* load(bytes, { floats: "typed", onShared })
+  return yield* plainFloats(value, isTree)
 }
 
 /** Like `readPickle`, in steps. */
