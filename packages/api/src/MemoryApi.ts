@@ -29,6 +29,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Backend from "./Backend.ts"
 import { isTooDeepSteps, rememberDepth } from "./internal/depth.ts"
+import * as Sorting from "./internal/sorting.ts"
 import * as RowsBackend from "./internal/tables/backend.ts"
 import type { Row, Rows, TableName } from "./internal/tables/rowIndex.ts"
 import * as PrefectApi from "./PrefectApi.ts"
@@ -144,12 +145,10 @@ const rowsOf = (tables: Tables): Rows => {
   return {
     name: "the memory",
     scan: (name, use) =>
-      Effect.sync(() => {
-        for (const [place, row] of table(name).entries()) {
-          const detail = use(row, place)
-          if (detail !== undefined) throw new TypeError(`row ${place} of the table ${name}: ${detail}`)
-        }
-      }),
+      Effect.asVoid(Sorting.mapped(table(name), (row, place) => {
+        const detail = use(row, place)
+        if (detail !== undefined) throw new TypeError(`row ${place} of the table ${name}: ${detail}`)
+      })),
     read: Effect.fnUntraced(function*(name, places) {
       const found: Array<Row> = []
       for (const place of places) found.push(yield* withDepth(table(name)[place]!))

@@ -1,7 +1,8 @@
 /** Long lists of an archive's entries are sorted in steps, and as `sort` does. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { type Entry, Groups, sortSteps } from "../src/internal/tables/rowIndex.ts"
+import { sortSteps } from "../src/internal/sorting.ts"
+import { type Entry, Groups } from "../src/internal/tables/rowIndex.ts"
 
 interface Timed extends Entry {
   readonly time: number

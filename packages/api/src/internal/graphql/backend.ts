@@ -9,6 +9,7 @@ import { compareCodePoints } from "../codePoints.ts"
 import { toApiError } from "../http/failure.ts"
 import { isObject } from "../isObject.ts"
 import * as Rows from "../rows.ts"
+import * as Sorting from "../sorting.ts"
 import { describeBySlug } from "../taskRunText.ts"
 import { microseconds } from "../timestamps.ts"
 import { canonicalUuid, uuidRange } from "../uuids.ts"
@@ -116,10 +117,11 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
         }
         const versionOf = (row: Row) => typeof row["version"] === "number" ? row["version"] : Infinity
         // `|| 0`: two infinite times are equal.
-        const sorted = rows.toSorted((left, right) =>
-          timeOf(left) - timeOf(right) || versionOf(left) - versionOf(right) || 0
+        const sorted = Sorting.sorted(
+          rows,
+          (left, right) => timeOf(left) - timeOf(right) || versionOf(left) - versionOf(right) || 0
         )
-        return models(listing.table, sorted, Rows.decodeStateRecord)
+        return Effect.flatMap(sorted, (all) => models(listing.table, all, Rows.decodeStateRecord))
       }
     )
 
@@ -231,14 +233,13 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
         everyRow(operation, listings.taskRuns, [{ flow_run_id: { _eq: flowRunId }, task_id: { _is_null: true } }]),
         views
       )
-      return Effect.map(
+      return Effect.flatMap(
         Effect.all([firstOfTasks(flowRunId), withoutTask], { concurrency: 2 }),
         (found) =>
-          found.flat().sort((left, right) =>
+          Sorting.sorted(found.flat(), (left, right) =>
             left.taskSlug === null || right.taskSlug === null
               ? Number(left.taskSlug === null) - Number(right.taskSlug === null) || byTask(left, right)
-              : compareCodePoints(left.taskSlug, right.taskSlug) || byTask(left, right)
-          )
+              : compareCodePoints(left.taskSlug, right.taskSlug) || byTask(left, right))
       )
     },
 

@@ -7,6 +7,7 @@ import * as Errors from "../../PrefectApiError.ts"
 import { compareCodePoints } from "../codePoints.ts"
 import { ofSerializedFlow } from "../edges.ts"
 import * as Rows from "../rows.ts"
+import * as Sorting from "../sorting.ts"
 import { describeBySlug } from "../taskRunText.ts"
 import { isUuid, uuidRange } from "../uuids.ts"
 import type { Connection } from "./connection.ts"
@@ -200,9 +201,11 @@ export const make = (connection: Pick<Connection, "client" | "maxRowBytes" | "ru
       const all = yield* views(found)
       const compare = (left: string | null, right: string | null) =>
         left === right ? 0 : left === null ? 1 : right === null ? -1 : compareCodePoints(left, right)
-      return all.toSorted((left, right) =>
-        compare(left.taskSlug, right.taskSlug) || compare(left.taskId, right.taskId) ||
-        left.mapIndex - right.mapIndex || compare(left.taskRunId, right.taskRunId)
+      return yield* Sorting.sorted(
+        all,
+        (left, right) =>
+          compare(left.taskSlug, right.taskSlug) || compare(left.taskId, right.taskId) ||
+          left.mapIndex - right.mapIndex || compare(left.taskRunId, right.taskRunId)
       )
     }),
 

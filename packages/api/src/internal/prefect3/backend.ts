@@ -23,6 +23,7 @@ import { isObject } from "../isObject.ts"
 import * as Kept from "../kept.ts"
 import { nameContains } from "../nameContains.ts"
 import { decodeAll, decodeOne } from "../rows.ts"
+import * as Sorting from "../sorting.ts"
 import { describeBySlug } from "../taskRunText.ts"
 import { canonicalUuid, isUuidLoose, uuidRange } from "../uuids.ts"
 import * as Block from "./block.ts"
@@ -171,7 +172,7 @@ export const makeBackend = Effect.fnUntraced(function*(
     const rows = yield* allTaskRuns(operation, flowRunId)
     // An empty flow run and a missing one look the same.
     if (rows.length === 0) yield* flowRun(flowRunId)
-    return yield* taskRunsOf(rows.toSorted(byTaskKey))
+    return yield* taskRunsOf(yield* Sorting.sorted(rows, byTaskKey))
   })
 
   const taskRunsPage = (
@@ -318,7 +319,7 @@ export const makeBackend = Effect.fnUntraced(function*(
       }
       const rows = yield* allTaskRuns("siblings", flowRunId)
       const siblings = rows.filter((row) => row["task_key"] === taskSlug && row["id"] !== taskRunId)
-      return { items: yield* taskRunsOf(siblings.toSorted(byTaskKey)), next: undefined }
+      return { items: yield* taskRunsOf(yield* Sorting.sorted(siblings, byTaskKey)), next: undefined }
     }),
     flowRunsPage: ({ flowId, flowName, nameContains: part, states }, request) => {
       const state = states === undefined ? undefined : States.filter(states)

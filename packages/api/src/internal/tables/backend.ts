@@ -9,6 +9,7 @@ import { withColumns } from "../depth.ts"
 import { ofSerializedFlow } from "../edges.ts"
 import { nameContains } from "../nameContains.ts"
 import * as Decoders from "../rows.ts"
+import * as Sorting from "../sorting.ts"
 import { describeBySlug } from "../taskRunText.ts"
 import { isoText, microseconds } from "../timestamps.ts"
 import { isUuid, uuidRange } from "../uuids.ts"
@@ -49,12 +50,18 @@ const startOf = <E extends Index.Entry>(
 const cursorOf = (entry: Index.Entry | undefined) => entry === undefined ? undefined : { ...entry }
 
 /** The ids that begin with a prefix, in order. */
-const idsOf = (ids: Iterable<string>, { limit, prefix }: Backend.IdPrefixQuery): ReadonlyArray<string> => {
+const idsOf = (
+  ids: Iterable<string>,
+  { limit, prefix }: Backend.IdPrefixQuery
+): Effect.Effect<ReadonlyArray<string>> => {
   const range = uuidRange(prefix)
-  if (range === undefined) return []
+  if (range === undefined) return Effect.succeed([])
   const found: Array<string> = []
   for (const id of ids) if (range.first <= id && id <= range.last && isUuid(id)) found.push(id)
-  return found.sort().slice(0, limit)
+  return Effect.map(
+    Sorting.sorted(found, (left, right) => left < right ? -1 : left > right ? 1 : 0),
+    (sorted) => sorted.slice(0, limit)
+  )
 }
 
 const isLevelFrom = (level: LogEntry.LogLevel) => {
@@ -88,25 +95,26 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
   const flowRunStates = yield* cachedSuccess(Index.indexStates(rows, "flow_run_state", "flow_run_id"))
 
   const read = (table: Index.TableName, entries: ReadonlyArray<Index.Entry>) =>
-    Effect.map(
+    Effect.flatMap(
       rows.read(table, entries.map((entry) => entry.place)),
-      (found) => found.map((row) => Index.complete(table, row))
+      (found) => Sorting.mapped(found, (row) => Index.complete(table, row))
     )
 
   /** The rows of task runs, with the slugs of their tasks. */
   const taskRunRows = (operation: string, index: Index.TaskRunIndex, entries: ReadonlyArray<Index.TaskRunEntry>) =>
     Effect.flatMap(read("task_run", entries), (found) => {
-      const out: Array<Index.Row> = []
-      for (const [at, row] of found.entries()) {
+      let changed: string | undefined
+      const completed = Sorting.mapped(found, (row, at) => {
         const { id, taskId } = entries[at]!
-        if (row["id"] !== id) return malformed(operation, `the row of task run ${id} is another one by now`)
-        out.push(
-          taskId !== null && index.slugs.has(taskId)
-            ? withColumns(row, { task: { id: taskId, slug: index.slugs.get(taskId) } })
-            : row
-        )
-      }
-      return Effect.succeed(out)
+        if (row["id"] !== id) changed ??= id
+        return taskId !== null && index.slugs.has(taskId)
+          ? withColumns(row, { task: { id: taskId, slug: index.slugs.get(taskId) } })
+          : row
+      })
+      return Effect.flatMap(completed, (out) =>
+        changed === undefined
+          ? Effect.succeed(out)
+          : malformed(operation, `the row of task run ${changed} is another one by now`))
     })
 
   const views = (operation: string, index: Index.TaskRunIndex, entries: ReadonlyArray<Index.TaskRunEntry>) =>
@@ -172,8 +180,10 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
 
     taskRunsByIdPrefix: (query) =>
       Effect.flatMap(taskRuns, (index) => {
-        const ids = idsOf(index.byId.lists.keys(), query)
-        return views("taskRunsByIdPrefix", index, ids.flatMap((id) => index.byId.get(id)).slice(0, query.limit))
+        return Effect.flatMap(
+          idsOf(index.byId.lists.keys(), query),
+          (ids) => views("taskRunsByIdPrefix", index, ids.flatMap((id) => index.byId.get(id)).slice(0, query.limit))
+        )
       }),
 
     taskRunBySlug: (query) =>
@@ -194,7 +204,7 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
         const first = all.filter((entry, at) => entry.taskId === null || entry.taskId !== all[at - 1]?.taskId)
         const slugOf = (entry: Index.TaskRunEntry) =>
           entry.taskId === null ? null : index.slugs.get(entry.taskId) ?? null
-        const bySlug = first.toSorted((left, right) => {
+        const bySlug = Sorting.sorted(first, (left, right) => {
           const leftSlug = slugOf(left)
           const rightSlug = slugOf(right)
           if (leftSlug === null || rightSlug === null) {
@@ -202,7 +212,7 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
           }
           return compareCodePoints(leftSlug, rightSlug) || Index.byTaskAndMapIndex(left, right)
         })
-        return views("firstTaskRunOfEachTask", index, bySlug)
+        return Effect.flatMap(bySlug, (entries) => views("firstTaskRunOfEachTask", index, entries))
       }),
 
     mappedTaskIds: (flowRunId) =>
@@ -236,10 +246,9 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
 
     flowRunsByIdPrefix: (query) =>
       Effect.flatMap(flowRuns, ({ byId }) =>
-        models(
-          "flow_run",
-          Decoders.decodeFlowRun,
-          idsOf(byId.lists.keys(), query).flatMap((id) => byId.get(id).slice(0, 1))
+        Effect.flatMap(
+          idsOf(byId.lists.keys(), query),
+          (ids) => models("flow_run", Decoders.decodeFlowRun, ids.flatMap((id) => byId.get(id).slice(0, 1)))
         )),
 
     flow: (flowId) =>

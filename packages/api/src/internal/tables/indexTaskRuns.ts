@@ -5,6 +5,7 @@ import type { SQLInputValue } from "node:sqlite"
 import type * as Backend from "../../Backend.ts"
 import type { PrefectApiError } from "../../PrefectApiError.ts"
 import { compareCodePoints } from "../codePoints.ts"
+import * as Sorting from "../sorting.ts"
 import { type Found, type FoundPage, type IndexReader, listOf, pageOf } from "./indexReader.ts"
 import {
   compareKeys,
@@ -223,11 +224,10 @@ export const make = (reader: IndexReader) => {
       isMore = found.length === rowsAtOnce
       yield* Turn.share
     }
-    const sorted = first.toSorted((left, right) =>
+    const sorted = yield* Sorting.sorted(first, (left, right) =>
       left.slug === null || right.slug === null
         ? Number(left.slug === null) - Number(right.slug === null)
-        : compareCodePoints(left.slug, right.slug)
-    )
+        : compareCodePoints(left.slug, right.slug))
     return [...sorted.map((found) => found.entry), ...others]
   })
 

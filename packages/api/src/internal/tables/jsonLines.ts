@@ -6,6 +6,7 @@ import type { FileHandle } from "node:fs/promises"
 import { inTurns, parseInPieces } from "../http/pieces.ts"
 import { isObject } from "../isObject.ts"
 import { LongText } from "../longText.ts"
+import * as Sorting from "../sorting.ts"
 import { piecesOf } from "./chunks.ts"
 
 /** Rows of more bytes are decoded and parsed in steps. */
@@ -144,7 +145,11 @@ export const readExtents = async (
   useLong: (parts: ReadonlyArray<string> | undefined, at: number) => Promise<void>,
   signal?: AbortSignal
 ): Promise<void> => {
-  const order = extents.map((_, at) => at).sort((left, right) => extents[left]!.offset - extents[right]!.offset)
+  const places = extents.map((_, at) => at)
+  const byOffset = (left: number, right: number) => extents[left]!.offset - extents[right]!.offset
+  const order = Sorting.isShort(places)
+    ? places.sort(byOffset)
+    : await inTurns(Sorting.sortSteps(places, byOffset), signal ?? new AbortController().signal) ?? []
   for (let first = 0; first < order.length;) {
     if (order.length > smallList && Turn.isLong()) await new Promise<void>(Turn.onNext)
     signal?.throwIfAborted()

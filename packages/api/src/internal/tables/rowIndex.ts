@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import type { Edge } from "../../Backend.ts"
 import type { PrefectApiError } from "../../PrefectApiError.ts"
 import { withColumns } from "../depth.ts"
+import * as Sorting from "../sorting.ts"
 import { microseconds } from "../timestamps.ts"
 import type { Extent } from "./jsonLines.ts"
 
@@ -107,65 +108,6 @@ export const byTime = (left: Entry & { readonly time: number }, right: Entry & {
 const byTimeAndVersion = (left: StateEntry, right: StateEntry) =>
   compare(left.time, right.time) || compare(left.version, right.version) || byIdAndPlace(left, right)
 
-/** The entries that are sorted at once: a few milliseconds. */
-const runLength = 16_384
-
-/** The entries of a merge between two looks at the clock. */
-const mergedAtOnce = 4_096
-
-/** Sorts a list, a long one in steps, and returns it or a sorted copy. No two entries may be equal. */
-export function* sortSteps<E>(
-  list: Array<E>,
-  order: (left: E, right: E) => number
-): Generator<undefined, Array<E>> {
-  if (list.length <= runLength) return list.sort(order)
-  let runs: Array<Array<E>> = []
-  for (let at = 0; at < list.length; at += runLength) {
-    runs.push(list.slice(at, at + runLength).sort(order))
-    yield
-  }
-  while (runs.length > 1) {
-    const merged: Array<Array<E>> = []
-    for (let at = 0; at < runs.length; at += 2) {
-      const right = runs[at + 1]
-      merged.push(right === undefined ? runs[at]! : yield* mergeSteps(runs[at]!, right, order))
-    }
-    runs = merged
-  }
-  return runs[0]!
-}
-
-const mergeSteps = function*<E>(
-  left: ReadonlyArray<E>,
-  right: ReadonlyArray<E>,
-  order: (left: E, right: E) => number
-): Generator<undefined, Array<E>> {
-  const merged: Array<E> = []
-  const length = left.length + right.length
-  // Rows are mostly in order already.
-  const isInOrder = order(left.at(-1)!, right[0]!) <= 0
-  for (let [first, second] = [0, 0]; merged.length < length;) {
-    const end = Math.min(length, merged.length + mergedAtOnce)
-    if (isInOrder) { while (merged.length < end) merged.push(first < left.length ? left[first++]! : right[second++]!) }
-    while (merged.length < end) {
-      const isLeft = second === right.length || first < left.length && order(left[first]!, right[second]!) <= 0
-      merged.push(isLeft ? left[first++]! : right[second++]!)
-    }
-    yield
-  }
-  return merged
-}
-
-/** Others have their turns while a long list is sorted. */
-const sortInTurns = Effect.fnUntraced(function*<E>(list: Array<E>, order: (left: E, right: E) => number) {
-  const steps = sortSteps(list, order)
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
-    if (Turn.isLong()) yield* Turn.next
-  }
-})
-
 /** Lists by a key. A list is sorted when it is first needed, and a long one when all its entries are there. */
 export class Groups<E> {
   readonly lists = new Map<string, Array<E>>()
@@ -178,12 +120,12 @@ export class Groups<E> {
   add(key: string, entry: E): void {
     const list = this.lists.get(key)
     if (list === undefined) this.lists.set(key, [entry])
-    else if (list.push(entry) === runLength + 1) this.long.push(key)
+    else if (list.push(entry) === Sorting.atOnce + 1) this.long.push(key)
   }
   /** Sorts the lists that are too long to be sorted at once. */
   readonly sortLong: Effect.Effect<void> = Effect.suspend(() =>
     Effect.forEach(this.long, (key) =>
-      Effect.map(sortInTurns(this.lists.get(key)!, this.order), (sorted) => {
+      Effect.map(Sorting.sorted(this.lists.get(key)!, this.order), (sorted) => {
         this.lists.set(key, sorted)
         this.sorted.add(key)
       }), { discard: true })
@@ -444,7 +386,7 @@ const indexNewestFirst = <A extends FlowEntry>(
       return undefined
     })
     yield* byId.sortLong
-    return { byId, sorted: yield* sortInTurns(sorted, newestFirst) }
+    return { byId, sorted: yield* Sorting.sorted(sorted, newestFirst) }
   })
 
 export const indexFlowRuns: (rows: Rows) => Effect.Effect<FlowRunIndex, PrefectApiError> = indexNewestFirst(
@@ -487,7 +429,7 @@ export const indexLogs = Effect.fnUntraced(function*(rows: Rows) {
   })
   yield* byFlowRun.sortLong
   yield* byTaskRun.sortLong
-  const index: LogIndex = { byFlowRun, byTaskRun, sorted: yield* sortInTurns(sorted, byTime) }
+  const index: LogIndex = { byFlowRun, byTaskRun, sorted: yield* Sorting.sorted(sorted, byTime) }
   return index
 })
 
@@ -502,7 +444,7 @@ export const indexArtifacts = Effect.fnUntraced(function*(rows: Rows) {
     return undefined
   })
   yield* byTaskRun.sortLong
-  const index: ArtifactIndex = { byTaskRun, sorted: yield* sortInTurns(sorted, oldestFirst) }
+  const index: ArtifactIndex = { byTaskRun, sorted: yield* Sorting.sorted(sorted, oldestFirst) }
   return index
 })
 
