@@ -118,3 +118,29 @@ describe("many long integers", () => {
     })
   }
 })
+
+describe("a large dict that is copied into", () => {
+  for (const name of ["Counter", "OrderedDict"]) {
+    it(name, () => {
+      const items = Array.from(
+        { length: 40 },
+        (_, batch) => `(${Array.from({ length: 1_000 }, (_, at) => short(batch * 1_000 + at)).join("")}u`
+      ).join("")
+      const pickle = `\x80\x04ccollections\n${name}\n}${items}\x85R.`
+      const listed = mostListedKeys()
+      let value: unknown
+      let steps = 0
+      try {
+        ;({ count: steps, value } = read(pickle))
+      } finally {
+        listed.stop()
+      }
+      assert.instanceOf(value, PyDict)
+      assert.strictEqual((value as PyDict).size, 40_000)
+      assert.strictEqual([...(value as PyDict).keys()].at(-1), "k0039999")
+      assert.isAtMost(listed.most(), 8_192)
+      const before = read(`\x80\x04}${items}.`).count
+      assert.isAtLeast(steps - before, 4)
+    })
+  }
+})

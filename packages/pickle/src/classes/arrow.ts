@@ -268,6 +268,8 @@ interface Layout {
   readonly get?: (values: ArrayLike<unknown>, i: number) => unknown
   readonly unit?: TimeUnit
   readonly tz?: unknown
+  /** Whether what it reads is the memory of the array. */
+  readonly isMemory?: true
 }
 
 const perSecond: Readonly<Record<TimeUnit, bigint>> = { s: 1n, ms: 1_000n, us: 1_000_000n, ns: 1_000_000_000n }
@@ -297,6 +299,7 @@ const leafLayout = ({ id, scale, size, tz, unit }: Type): Layout | null => {
     const dtype = new DType(letter, width, width > 1 ? "<" : "|")
     return {
       kind,
+      isMemory: true,
       read: (chunk) => numbers(chunk, dtype),
       get: (values, i) => typeof values[i] === "bigint" ? shrink(values[i]) : values[i]
     }
@@ -331,7 +334,7 @@ const leafLayout = ({ id, scale, size, tz, unit }: Type): Layout | null => {
       return { kind: "bool", read: booleans, get: (values, i) => values[i] !== 0 }
     case "bool8": {
       const dtype = new DType("i", 1, "|")
-      return { kind: "bool", read: (chunk) => numbers(chunk, dtype), get: (values, i) => values[i] !== 0 }
+      return { kind: "bool", isMemory: true, read: (chunk) => numbers(chunk, dtype), get: (values, i) => values[i] !== 0 }
     }
     case "null":
       return { kind: "object", read: (chunk) => Array.from({ length: chunk.length }, () => null) }
@@ -344,6 +347,7 @@ const leafLayout = ({ id, scale, size, tz, unit }: Type): Layout | null => {
       const instant = id === "timestamp"
       return {
         kind: instant ? "datetime" : "timedelta",
+        isMemory: true,
         read: (chunk) => numbers(chunk, dtype),
         unit,
         tz: tzinfo,
@@ -360,6 +364,7 @@ const leafLayout = ({ id, scale, size, tz, unit }: Type): Layout | null => {
       const dtype = new DType("i", days ? 4 : 8, "<")
       return {
         kind: "date",
+        isMemory: true,
         read: (chunk) => numbers(chunk, dtype),
         get: (values, i) => dateOf(Number(values[i]), days ? 1 : 86_400_000)
       }
@@ -370,6 +375,7 @@ const leafLayout = ({ id, scale, size, tz, unit }: Type): Layout | null => {
       const dtype = new DType("i", id === "time32" ? 4 : 8, "<")
       return {
         kind: "time",
+        isMemory: true,
         read: (chunk) => numbers(chunk, dtype),
         get: (values, i) => timeOf(values[i] as number | bigint, unit)
       }
@@ -486,8 +492,13 @@ const nestedGetter = (chunk: Chunk): Getter => {
       const codesOf = layoutOf(children[0]!.type).read({ ...chunk, type: children[0]!.type })
       if (chunk.dictionary === null) return fail("BadValue", "an Arrow dictionary array without its dictionary", "one")
       // Each dictionary entry is decoded once, however often it is referenced.
-      const words = itemsOf(getterOf(chunk.dictionary), 0, chunk.dictionary.length)
-      return (i) => words[Number(codesOf[i])] ?? null
+      const wordAt = getterOf(chunk.dictionary)
+      const count = chunk.dictionary.length
+      const words: Array<unknown> = []
+      return (i) => {
+        const code = Number(codesOf[i])
+        return code >= 0 && code < count ? words[code] ??= wordAt(code) : null
+      }
     }
     case "run_end_encoded": {
       const [ends, values] = [childOf(chunk, 0), childOf(chunk, 1)]
@@ -528,6 +539,25 @@ const isNested = ({ id }: Type): boolean =>
   id === "struct" || id === "map" || id === "dictionary" || id === "run_end_encoded" || id.includes("list") ||
   id.endsWith("_union")
 
+/** The values of a chunk that are made at once. */
+const blockLength = 1_024
+
+/** The values of a chunk that are no memory of its own, block by block: making all of them takes seconds. */
+const blockGetter = (chunk: Chunk, { get, read }: Layout): Getter => {
+  const blocks: Array<ArrayLike<unknown>> = []
+  return (i) => {
+    const block = Math.floor(i / blockLength)
+    const start = block * blockLength
+    const length = Math.min(blockLength, chunk.length - start)
+    const values = blocks[block] ??= read({ ...chunk, offset: chunk.offset + start, length })
+    return get === undefined ? values[i - start] : get(values, i - start)
+  }
+}
+
+/** One of the values of a chunk, where to read all of them takes long. */
+const leafGetter = (layout: Layout): ((chunk: Chunk) => Getter) | null =>
+  layout.at ?? (layout.isMemory === true ? null : (chunk) => blockGetter(chunk, layout))
+
 /** The values of a chunk by position, `null` where one is missing. */
 const getterOf = (chunk: Chunk): Getter => {
   const { length, offset } = chunk
@@ -536,9 +566,13 @@ const getterOf = (chunk: Chunk): Getter => {
   let at: Getter
   if (isNested(chunk.type)) at = nestedGetter(chunk)
   else {
-    const { get, read } = layoutOf(chunk.type)
-    const values = read(chunk)
-    at = get === undefined ? (i) => values[i] : (i) => get(values, i)
+    const layout = layoutOf(chunk.type)
+    const { get, read } = layout
+    const open = leafGetter(layout)
+    if (open === null) {
+      const values = read(chunk)
+      at = get === undefined ? (i) => values[i] : (i) => get(values, i)
+    } else at = open(chunk)
   }
   const within: Getter = (i) =>
     i >= 0 && i < length ? at(i) : fail("BadValue", "a place beyond an Arrow array", "a place within it")
@@ -597,12 +631,13 @@ export const arrowColumn = (value: unknown): ArrowColumn | null => {
   const own = chunks?.[0]?.type
   if (chunks === null || own === undefined || !isRead(own)) return null
   const layout = layoutOf(own)
+  const open = leafGetter(layout)
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
   return {
     type: own.name,
     kind: layout.kind,
     length,
-    at: layout.at === undefined ? null : chunkedGetter(chunks, layout.at),
+    at: open === null ? null : chunkedGetter(chunks, open),
     nulls: nullsOf(chunks, length),
     values: () => joined(chunks.map(layout.read)),
     unit: layout.unit ?? null,

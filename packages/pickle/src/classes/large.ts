@@ -50,21 +50,57 @@ function* latin1BytesOf(context: Context, text: string): Steps {
   return out
 }
 
+/** The pairs of a Map, or of a dict object whose keys are listed: the engine would list those of a large one in one step. */
+function* copyOf(
+  context: Context,
+  out: PyDict,
+  source: ReadonlyMap<unknown, unknown> | Readonly<Record<string, unknown>>,
+  keys: ReadonlyArray<string> | undefined
+): Steps {
+  const isMap = source instanceof Map
+  context.charge(isMap ? source.size : keys!.length)
+  let count = 0
+  for (const key of isMap ? source.keys() : keys!) {
+    const value = isMap ? source.get(key) : (source as Readonly<Record<string, unknown>>)[key as string]
+    out.insert(key, value, context.equality)
+    if (++count % every === 0) yield
+  }
+  return out
+}
+
 const isPair = (item: unknown): boolean => Array.isArray(item) && item.length === 2
 
 /**
- * The steps of a call of a known class or function that takes very much; `undefined` for all other calls.
+ * The steps of a call of a known class or function that takes very much; `undefined` for all other calls. `keysOf` lists
+ * the keys of a large dict object, if they are known.
  *
  * @internal
  */
-export const largeCall = (context: Context, { qualifiedName }: PyGlobal, args: ReadonlyArray<unknown>) => {
+export const largeCall = (
+  context: Context,
+  { qualifiedName }: PyGlobal,
+  args: ReadonlyArray<unknown>,
+  keysOf: (dict: object) => ReadonlyArray<string> | undefined
+) => {
   const [first, second] = args
   if (typeof first === "string") {
     if (first.length <= fewCharacters || args.length !== 2 || typeof second !== "string") return undefined
     const isEncode = qualifiedName === "_codecs.encode" || qualifiedName === "codecs.encode"
     return isEncode && latin1Names.has(second.toLowerCase()) ? latin1BytesOf(context, first) : undefined
   }
-  if (!Array.isArray(first) || first.length <= fewItems || args.length !== 1) return undefined
+  if (typeof first !== "object" || first === null || args.length !== 1) return undefined
+  if (!Array.isArray(first)) {
+    const out = qualifiedName === "collections.Counter"
+      ? new Counter()
+      : qualifiedName === "collections.OrderedDict"
+      ? new OrderedDict()
+      : undefined
+    if (out === undefined) return undefined
+    const keys = first instanceof Map ? undefined : keysOf(first)
+    const size = first instanceof Map ? first.size : keys?.length ?? 0
+    return size > fewItems ? copyOf(context, out, first as Readonly<Record<string, unknown>>, keys) : undefined
+  }
+  if (first.length <= fewItems) return undefined
   const items: ReadonlyArray<unknown> = first
   switch (qualifiedName) {
     case "builtins.set":

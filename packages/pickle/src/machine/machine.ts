@@ -465,7 +465,7 @@ export class Machine implements Context {
     if (!(args instanceof Tuple)) return fail("BadValue", "arguments that are not a tuple", "a tuple")
     this.wraps++
     if (callable instanceof PyGlobal && lookup(this.options.classes, callable.qualifiedName) === undefined) {
-      const steps = largeCall(this, callable, args)
+      const steps = largeCall(this, callable, args, (dict) => this.keyLists?.get(dict))
       if (steps !== undefined) {
         this.pending = this.finished(steps)
         return

@@ -37,7 +37,8 @@ const timezoneName = (tzinfo: unknown): string | null => {
   return zone.key ?? (zone.offset === 0 ? "UTC" : offsetText(zone.offset ?? 0))
 }
 
-export const convert = (column: PyColumn, name: string): Column => {
+/** A column of a table, with its categories if they are listed already. */
+export const convert = (column: PyColumn, name: string, listed?: ReadonlyArray<unknown>): Column => {
   const { categories } = column
   const source = categories === null ? column : categories.column
   return new Column({
@@ -50,7 +51,7 @@ export const convert = (column: PyColumn, name: string): Column => {
     },
     unit: source.unit,
     timezone: timezoneName(source.tzinfo),
-    categories: categories?.toArray() ?? null,
+    categories: listed ?? categories?.toArray() ?? null,
     isOrdered: column.ordered,
     byteSize: byteSizeOf(column)
   })
@@ -88,9 +89,12 @@ const columnName = (columns: Index, i: number): string => {
   return pythonStr(typeof name === "number" && columns.column.kind === "float" ? new PyFloat(name) : name)
 }
 
-export const fromDataFrame = (frame: DataFrame): Table =>
+export const fromDataFrame = (
+  frame: DataFrame,
+  listed?: ReadonlyMap<PyColumn, ReadonlyArray<unknown>>
+): Table =>
   new Table(
-    frame.data.map((column, i) => convert(column, columnName(frame.columns, i))),
+    frame.data.map((column, i) => convert(column, columnName(frame.columns, i), listed?.get(column))),
     frame.length,
     indexColumns(frame.index)
   )

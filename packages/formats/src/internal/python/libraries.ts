@@ -1,5 +1,6 @@
 /** Converts objects of Python libraries in a pickle to tables, arrays and plain values. */
 import {
+  type Column,
   DataFrame,
   largePlainOf,
   mayBePlain,
@@ -41,8 +42,32 @@ function* nativeSteps(value: PyObject, steps: Steps<unknown>): Steps<unknown> {
   return native ?? plainValue(value)
 }
 
+/** Categories that are made at once. */
+const fewCategories = 8_192
+
+/** Lists the categories of a table in steps. */
+function* frameSteps(frame: DataFrame): Steps<unknown> {
+  const listed = new Map<Column, ReadonlyArray<unknown>>()
+  for (const column of frame.data) {
+    const { categories } = column
+    if (categories === null) continue
+    const list: Array<unknown> = []
+    for (let at = 0; at < categories.length; at++) {
+      list.push(categories.at(at))
+      if (at % fewCategories === 0) yield
+    }
+    listed.set(column, list)
+  }
+  return fromDataFrame(frame, listed)
+}
+
 /** The steps of `nativeOf` for what takes long; `undefined` for any other value. */
 export const largeNativeOf = (value: object, maxBytes: number): Steps<unknown> | undefined => {
+  if (value instanceof DataFrame) {
+    return value.data.some(({ categories }) => categories !== null && categories.length > fewCategories)
+      ? frameSteps(value)
+      : undefined
+  }
   if (!(value instanceof PyObject)) return undefined
   const library = largeOf(value, maxBytes)
   if (library !== undefined) return nativeSteps(value, library)
