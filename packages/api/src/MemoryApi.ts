@@ -151,7 +151,10 @@ const rowsOf = (tables: Tables): Rows => {
       })),
     read: Effect.fnUntraced(function*(name, places) {
       const found: Array<Row> = []
-      for (const place of places) found.push(yield* withDepth(table(name)[place]!))
+      for (const place of places) {
+        if (!Sorting.isShort(places) && Turn.isLong()) yield* Turn.next
+        found.push(yield* withDepth(table(name)[place]!))
+      }
       return found
     })
   }
