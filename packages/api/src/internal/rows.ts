@@ -46,6 +46,10 @@ const decoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S): Decode
 
 export const decodeLog = decoder(LogEntry.FromRow)
 
+/** The problem with a task run's row whose state is more than anything may go through; undefined for any other. */
+export const excessOf = (row: unknown): string | undefined =>
+  isColumnTooDeep(row, "serialized_state") ? tooDeep : isStateTooWide(row) ? tooWide : undefined
+
 /** A decoder that looks at no JSON: rows came from its parser. */
 const plainDecoder =
   <A extends object>(fromRow: (row: unknown) => A | TaskRunView.MalformedRow, isTooDeep: (row: unknown) => boolean) =>

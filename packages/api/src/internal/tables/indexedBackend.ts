@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type { DatabaseSync } from "node:sqlite"
 import type * as Backend from "../../Backend.ts"
 import * as Errors from "../../PrefectApiError.ts"
+import type { RowProblem } from "../../RowProblem.ts"
 import { isRowTooWide, rowTooWide } from "../depth.ts"
 import { ofSerializedFlow } from "../edges.ts"
 import * as Decoders from "../rows.ts"
@@ -42,7 +43,8 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
 
   const rowsOf = (table: TableName, found: ReadonlyArray<Extent>) => read(table, found, (row) => complete(table, row))
 
-  const views = (operation: string, entries: ReadonlyArray<IndexTaskRuns.FoundTaskRun>) =>
+  /** The task runs, and those whose rows have more than a task run may have. */
+  const viewsAndProblems = (operation: string, entries: ReadonlyArray<IndexTaskRuns.FoundTaskRun>) =>
     Effect.gen(function*() {
       const tasks: Array<IndexTaskRuns.Task | undefined> = []
       const taskOf = taskRuns.taskFinder()
@@ -55,8 +57,14 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
         })
       }
       let problem: string | undefined
+      const problems: Array<RowProblem> = []
       const found = yield* read("task_run", entries, (row, at) => {
         const id = idOf(entries[at]!.id)
+        const excess = Decoders.excessOf(row)
+        if (excess !== undefined) {
+          problems.push(Decoders.problemOf("task_run", id, excess))
+          return undefined
+        }
         const task = tasks[at]
         if (isRowTooWide(row)) {
           problem ??= `task run ${id}: ${rowTooWide}`
@@ -70,10 +78,18 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
         else problem ??= `the row of task run ${id} is another one by now`
         return undefined
       })
-      return problem === undefined
-        ? found as Array<TaskRunView.TaskRunView>
-        : yield* malformed(operation, problem)
+      if (problem !== undefined) return yield* malformed(operation, problem)
+      const items = (problems.length === 0 ? found : found.filter((view) => view !== undefined)) as Array<
+        TaskRunView.TaskRunView
+      >
+      return { items, problems }
     })
+
+  const views = (operation: string, entries: ReadonlyArray<IndexTaskRuns.FoundTaskRun>) =>
+    Effect.flatMap(
+      viewsAndProblems(operation, entries),
+      ({ items, problems }) => Effect.as(Decoders.leaveOut(problems), items)
+    )
 
   const modelsOf = <A>(table: TableName, decode: Decoders.Decoder<A>, entries: ReadonlyArray<Found>) =>
     Effect.flatMap(
@@ -132,7 +148,11 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
       const taskRunIds = entries.map((entry) => idOf(entry.id))
       return fail(operation, new Errors.AmbiguousTaskRun({ query: name, taskRunIds }))
     }
-    return Effect.map(views(operation, entries), (found) => found[0]!)
+    return Effect.flatMap(
+      viewsAndProblems(operation, entries),
+      ({ items: [view], problems: [problem] }) =>
+        view === undefined ? malformed(operation, problem!.detail) : Effect.succeed(view)
+    )
   }
 
   const statesOf = (table: "task_run_state" | "flow_run_state", operation: string, id: string) =>
