@@ -78,11 +78,13 @@ const scanned = <A>(
   const load = async function*() {
     yield* rows(await loadScan(), root)
   }
-  return Stream.fromAsyncIterable(
-    load(),
-    (error) => unavailable(`${what} of ${root} cannot be read (${codeOf(error)})`)
-  )
-    .pipe(Stream.flattenIterable)
+  // Each run of the stream reads the file anew.
+  return Stream.suspend(() =>
+    Stream.fromAsyncIterable(
+      load(),
+      (error) => unavailable(`${what} of ${root} cannot be read (${codeOf(error)})`)
+    )
+  ).pipe(Stream.flattenIterable)
 }
 
 /**

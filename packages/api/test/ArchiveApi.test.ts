@@ -301,3 +301,13 @@ describe("a row that is nested 200 000 deep", () => {
       rmSync(folder, { recursive: true })
     }))
 })
+
+it.effect("every run of a scan reads the tables from their beginning", () =>
+  Effect.gen(function*() {
+    const scan = ArchiveApi.scanTaskRuns(fixture("prefect-1"))
+    const first = yield* Stream.runCollect(Stream.take(scan, 2))
+    const all = yield* Stream.runCollect(scan)
+    assert.deepStrictEqual(all.slice(0, 2), first)
+    assert.strictEqual(yield* Stream.runCount(scan), all.length)
+    assert.isAbove(all.length, 2)
+  }))
