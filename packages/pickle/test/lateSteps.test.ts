@@ -121,7 +121,7 @@ describe("many long integers", () => {
 
 describe("a large dict that is copied into", () => {
   for (const name of ["Counter", "OrderedDict"]) {
-    it(name, () => {
+    it(`of a ${name}`, () => {
       const items = Array.from(
         { length: 40 },
         (_, batch) => `(${Array.from({ length: 1_000 }, (_, at) => short(batch * 1_000 + at)).join("")}u`
