@@ -1,6 +1,5 @@
 import * as State from "@effect-prefect/core/State"
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
-import * as Turn from "@effect-prefect/core/Turn"
 import * as Effect from "effect/Effect"
 import type { Edge } from "../../Backend.ts"
 import type { PrefectApiError } from "../../PrefectApiError.ts"
