@@ -334,7 +334,12 @@ const leafLayout = ({ id, scale, size, tz, unit }: Type): Layout | null => {
       return { kind: "bool", read: booleans, get: (values, i) => values[i] !== 0 }
     case "bool8": {
       const dtype = new DType("i", 1, "|")
-      return { kind: "bool", isMemory: true, read: (chunk) => numbers(chunk, dtype), get: (values, i) => values[i] !== 0 }
+      return {
+        kind: "bool",
+        isMemory: true,
+        read: (chunk) => numbers(chunk, dtype),
+        get: (values, i) => values[i] !== 0
+      }
     }
     case "null":
       return { kind: "object", read: (chunk) => Array.from({ length: chunk.length }, () => null) }
