@@ -5,6 +5,7 @@ import { readBytes, readReason, suite as storageContract } from "@effect-prefect
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { execFileSync } from "node:child_process"
@@ -379,14 +380,13 @@ describe("LocalStorage", () => {
       )
   )
 
-  it.live("reads one at a time when told to read none at once", () =>
-    withFolder((folder) =>
-      Effect.gen(function*() {
-        writeFile(join(folder, "x"), "x")
-        const storage = yield* ResultStorage
-        assert.strictEqual(storage.resolve(local(join(folder, "x")))?.reader.concurrency, 1)
-      }).pipe(Effect.provide(LocalStorage.layer({ roots: [folder], concurrency: 0 })))
-    ))
+  it.effect("refuses a concurrency that would read nothing", () =>
+    Effect.gen(function*() {
+      for (const concurrency of [0, -1, 1.5, Number.NaN]) {
+        const exit = yield* Effect.exit(Layer.build(LocalStorage.layer({ roots: ["/"], concurrency })))
+        assert.include(String(exit), "concurrency is not a positive whole number")
+      }
+    }).pipe(Effect.scoped))
 
   it.effect.prop("allows no place that is not below its root, however it is spelled", [
     Schema.Array(Schema.Literals(["a", "b", "..", ".", "", "root", "\\", "%2e%2e", "ü", "..a", "a..", " ", "\n"])),
