@@ -27,7 +27,8 @@ const table = (
       Effect.sync(() => {
         const { from, limit = maxLimit, offset } = body as { from?: string; limit?: number; offset: number }
         if (!isSilent && limit > maxLimit) {
-          return { _tag: "Refused", detail: "Invalid limit: must be less than or equal to it." }
+          const named = maxLimit % 2 === 0 ? maxLimit : "its own"
+          return { _tag: "Refused", detail: `Invalid limit: must be less than or equal to ${named}.` }
         }
         if (asked++ > 2000) {
           throw new Error("paged without end")
@@ -58,6 +59,9 @@ const table = (
 const make = (value: unknown) => value as Row
 const ids = (rows: ReadonlyArray<Row>) => rows.map(({ id }) => id).toSorted()
 const Limit = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 9 })))
+/** Limits that a server applies without a word are round numbers. */
+const Silent = Schema.UndefinedOr(Schema.Literals([5, 8, 10, 16]))
+const Asked = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 20 })))
 const Times = Schema.Array(Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 5 })))).pipe(
   Schema.check(Schema.isMaxLength(40))
 )
@@ -65,15 +69,15 @@ const Times = Schema.Array(Schema.Int.pipe(Schema.check(Schema.isBetween({ minim
 describe("every row comes once, whatever comes and goes", () => {
   it.effect.prop(
     "by offset, newest id first",
-    [Times, Times, Limit, Limit, Schema.Boolean],
-    ([old, recent, limit, maxLimit, isSilent]) =>
+    [Times, Times, Asked, Limit, Silent],
+    ([old, recent, limit, maxLimit, silent]) =>
       Effect.gen(function*() {
         const rows = old.map((time, index) => row(`a${String(index).padStart(3, "0")}`, time))
         const newcomers = recent.map((time, index) => row(`b${String(index).padStart(3, "0")}`, time))
-        const { pages, walk } = table(rows, newcomers, maxLimit, (rows) =>
+        const { pages, walk } = table(rows, newcomers, silent ?? maxLimit, (rows) =>
           rows.toSorted((left, right) =>
             left.id < right.id ? 1 : -1
-          ), { isSilent: isSilent && maxLimit > 1 })
+          ), { isSilent: silent !== undefined })
         const filter = { operation: "t", path: "/t", body: {} }
         const found = yield* walk((request) =>
           pages.byOffset(filter, request, make), limit)
@@ -90,15 +94,15 @@ describe("every row comes once, whatever comes and goes", () => {
 
   it.effect.prop(
     "by offset, though rows are removed meanwhile",
-    [Times, Limit, Limit, Schema.Boolean],
-    ([kept, limit, maxLimit, isSilent]) =>
+    [Times, Asked, Limit, Silent],
+    ([kept, limit, maxLimit, silent]) =>
       Effect.gen(function*() {
         // Of pages of one row, none can begin with that of the page before.
-        const most = Math.max(2, maxLimit)
+        const most = silent ?? Math.max(2, maxLimit)
         const rows = kept.map((_, index) => row(`a${String(index * 2).padStart(3, "0")}`, 0))
         const leavers = kept.map((_, index) => row(`a${String(index * 2 + 1).padStart(3, "0")}`, 0)).toReversed()
         const descending = (rows: Array<Row>) => rows.toSorted((left, right) => left.id < right.id ? 1 : -1)
-        const { pages, walk } = table(rows, [], most, descending, { isSilent, leavers })
+        const { pages, walk } = table(rows, [], most, descending, { isSilent: silent !== undefined, leavers })
         const filter = { operation: "t", path: "/t", body: {} }
         const found = ids(yield* walk((request) => pages.byOffset(filter, request, make), limit))
         assert.strictEqual(new Set(found).size, found.length)
@@ -110,14 +114,14 @@ describe("every row comes once, whatever comes and goes", () => {
 
   it.effect.prop(
     "by time, oldest first, with many rows of one time",
-    [Times, Limit, Limit, Schema.Boolean],
-    ([times, limit, maxLimit, isSilent]) =>
+    [Times, Asked, Limit, Silent],
+    ([times, limit, maxLimit, silent]) =>
       Effect.gen(function*() {
         const rows = times.map((time, index) => row(`a${index}`, time))
-        const { pages, walk } = table(rows, [], maxLimit, (rows) =>
+        const { pages, walk } = table(rows, [], silent ?? maxLimit, (rows) =>
           rows.toSorted((left, right) =>
             left.time < right.time ? -1 : left.time > right.time ? 1 : 0
-          ), { isSilent: isSilent && maxLimit > 1 })
+          ), { isSilent: silent !== undefined })
         const options = {
           time: "time",
           isDescending: false,
@@ -133,6 +137,44 @@ describe("every row comes once, whatever comes and goes", () => {
       }),
     { arbitrary: runs(30, 150) }
   )
+})
+
+describe("a short listing", () => {
+  /** The requests of two listings of seven rows each, by a client that does not know the server. */
+  const requestsOf = (refusal: string | undefined, maxLimit: number) =>
+    Effect.gen(function*() {
+      const rows = Array.from({ length: 7 }, (_, index) => row(`r${index}`, index))
+      let requests = 0
+      const pages = Pages.make({
+        name: () => "a test",
+        post: (_operation, _path, body) =>
+          Effect.sync(() => {
+            requests++
+            const { limit = maxLimit, offset } = body as { limit?: number; offset: number }
+            return limit > maxLimit
+              ? { _tag: "Refused", detail: refusal! }
+              : { _tag: "Json", json: rows.slice(offset, offset + limit) }
+          })
+      })
+      const filter = { operation: "t", path: "/t", body: {} }
+      assert.strictEqual((yield* pages.all(filter)).length, 7)
+      const { items, next } = yield* pages.byTime(
+        { time: "time", isDescending: false, from: () => filter },
+        { cursor: undefined, limit: 200 },
+        make
+      )
+      assert.strictEqual(items.length, 7)
+      assert.isUndefined(next)
+      return requests
+    })
+
+  it.effect("is one request", () => Effect.map(requestsOf(undefined, 200), (count) => assert.strictEqual(count, 2)))
+
+  it.effect("is one request for a server that has named a limit of its own", () =>
+    Effect.map(
+      requestsOf("Invalid limit: must be less than or equal to 50.", 50),
+      (count) => assert.strictEqual(count, 3)
+    ))
 })
 
 describe("a server that always sends new rows", () => {

@@ -20,6 +20,13 @@ import { identified, isMalformed, type Malformed, resultOf, type Row } from "./r
 /** The most rows per response, unless the server's administrator set another limit. */
 const serverLimit = 200
 
+/**
+ * Whether a page of fewer rows than requested may be a whole one. Prefect refuses a limit above its own (422), so that a
+ * short page of its own is the last. What stands before it may give fewer without a word: then as many as somebody chose,
+ * which is a round number. To request more after every short page would cost the usual small listing a second request.
+ */
+const mayBeWhole = (length: number): boolean => length >= 5 && (length % 5 === 0 || (length & (length - 1)) === 0)
+
 /** Consecutive known rows after which the server is assumed to ignore the offset. */
 const staleLimit = 3 * serverLimit
 
@@ -40,7 +47,7 @@ interface Fetched {
   readonly rows: ReadonlyArray<Row>
   /** Whether it has as many rows as were requested. */
   readonly isFull: boolean
-  /** Whether more rows may follow: a server may return fewer than requested, so only one shorter than another is the last, or one of one row. */
+  /** Whether more rows may follow: of short pages, after one that may be whole, when no other was longer. */
   readonly hasMore: boolean
 }
 
@@ -95,13 +102,13 @@ export const make = (
   } = {}
 ): Pages => {
   const { listed = Kept.maxListed } = limits
-  // Set once the server has rejected our limit: it then returns its own number of rows.
-  let isLimitRefused = false
+  // That of the server, once it has rejected ours with its own; undefined when it did not name it.
+  let most: number | undefined = serverLimit
   let longestPage = 0
 
   const fetch = (filter: Filter, limit: number, offset: number): Effect.Effect<Fetched, PrefectApiError> =>
     Effect.suspend(() => {
-      const asked = isLimitRefused ? undefined : Math.min(limit, serverLimit)
+      const asked = most === undefined ? undefined : Math.min(limit, most)
       const body = asked === undefined ? { ...filter.body, offset } : { ...filter.body, limit: asked, offset }
       return Effect.flatMap(client.post(filter.operation, filter.path, body), (posted) => {
         if (posted._tag === "NoSuchPath") {
@@ -118,7 +125,8 @@ export const make = (
         }
         if (posted._tag === "Refused") {
           if (asked !== undefined && /\blimit\b/i.test(posted.detail)) {
-            isLimitRefused = true
+            const named = Number(/\b(\d{1,9})\b/.exec(posted.detail)?.[1])
+            most = most === serverLimit && named > 0 && named < asked ? named : undefined
             return fetch(filter, limit, offset)
           }
           return malformed(filter, `it refuses ${filter.path}: ${posted.detail}`)
@@ -128,7 +136,7 @@ export const make = (
         if (!rows.every(isObject)) return malformed(filter, `${filter.path} gave a row that is not an object`)
         const { length } = rows
         const isFull = length > 0 && (asked === undefined || length >= asked)
-        const hasMore = isFull || length > 1 && length >= longestPage
+        const hasMore = isFull || length >= longestPage && mayBeWhole(length)
         longestPage = Math.max(longestPage, length)
         return Effect.succeed({ rows: rows as ReadonlyArray<Row>, isFull, hasMore })
       })
