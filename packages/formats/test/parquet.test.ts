@@ -14,7 +14,8 @@ import { readFileSync } from "node:fs"
 import { seeds } from "../../core/test/seeds.ts"
 import { readFeather } from "../src/internal/arrow/feather.ts"
 import { footerSpan } from "../src/internal/parquet/footer.ts"
-import { integer, list, struct, ThriftStruct } from "../src/internal/parquet/thrift.ts"
+import { integer, list, struct, ThriftStruct, thriftTypes } from "../src/internal/parquet/thrift.ts"
+import { readParquet } from "../src/internal/readers/parquet.ts"
 
 const here = new URL("../../../fixtures/formats/parquet/", import.meta.url)
 const fixture = (name: string) => readFileSync(new URL(name, here))
@@ -161,6 +162,37 @@ describe("a footer that says something odd", () => {
       const table = (yield* decode("duckdb-uuid.parquet")) as Table
       assert.instanceOf(table.columns[0]!.at(0), UUID)
       assert.isNull(table.columns[0]!.at(1))
+    }))
+})
+
+describe("row groups of one row", () => {
+  it.effect("take the memory of their row, and come in order", () =>
+    Effect.gen(function*() {
+      const rows = Array.from({ length: 1_000 }, (_, at) => ({ a: `t${at % 7}`, b: at, c: at % 9 === 0 ? null : "c" }))
+      const bytes = new Uint8Array(parquetWriteBuffer({
+        columnData: (["a", "b", "c"] as const).map((name) => ({ name, data: rows.map((row) => row[name]) })),
+        rowGroupSize: 1
+      }))
+      let asked = 0
+      const table = yield* readParquet(bytes, 1 << 28, undefined, (memory) => {
+        asked = Math.max(asked, memory)
+        return Effect.succeed(memory)
+      })
+      assert.deepStrictEqual(table.toRows(), rows)
+      // Of rows that each take the memory of all: 13 million.
+      assert.isBelow(asked, 5_000_000)
+    }))
+
+  it.effect("more than the reader takes are refused with another way", () =>
+    Effect.gen(function*() {
+      const bytes = withFooter(fixture("groups.parquet"), (footer) => {
+        const group = footer.structs(4)[0]!.encode(new Map([[1, list([])]]))
+        const root = footer.structs(2)[0]!.encode(new Map([[5, { ...integer(0), type: thriftTypes.i32 }]]))
+        const groups = Array.from({ length: 32_769 }, () => group)
+        return footer.encode(new Map([[2, list([root])], [4, list(groups)], [7, null]]))
+      })
+      const error = yield* Effect.flip(ResultFormat.decode(bytes, { name: "x", maxBytes: 1 << 24 }))
+      assert.include(error.message, "more than 32 768 row groups")
     }))
 })
 

@@ -6,7 +6,7 @@
  */
 import { readFileSync } from "node:fs"
 import { type MessagePort, parentPort, workerData } from "node:worker_threads"
-import type { ParquetFile, ParquetMetaData, RecordBatch } from "parquet-wasm/esm"
+import type { ParquetFile, RecordBatch } from "parquet-wasm/esm"
 
 /** A `WebAssembly.Module`, whose type is one of browsers. */
 type CompiledModule = object
@@ -37,7 +37,7 @@ export interface Request {
 export type Answer =
   | {
     readonly _tag: "Streams"
-    /** An Arrow stream for each batch. */
+    /** Arrow streams, of one batch or of many small ones. */
     readonly streams: ReadonlyArray<Uint8Array>
     /** The Arrow schema that pyarrow and others store beside Parquet's own, as base64. */
     readonly arrowSchema: string | null
@@ -55,22 +55,54 @@ export type Answer =
   /** The thread ended before it could read, e.g. because the system has no more files to open. */
   | { readonly _tag: "NotStarted"; readonly code: string }
 
-/** The size of the columns according to the file: bytes, or values, which may occupy no bytes at all. */
-const claimed = (metadata: ParquetMetaData, columns: ReadonlyArray<string> | undefined): number => {
+/** What a file says of the columns that are read. */
+interface Claim {
+  /** Bytes, or values, which may occupy no bytes at all; not a number when columns are in other files. */
+  readonly size: number
+  /** The rows of its largest row group. */
+  readonly rows: number
+}
+
+/**
+ * What a file claims. Each description is freed at once: memory of WebAssembly with many pieces in use is slow to take more
+ * from, and those that the collector frees are freed late.
+ */
+const claimed = (file: ParquetFile, columns: ReadonlyArray<string> | undefined): Claim => {
+  const metadata = file.metadata()
   let size = 0
-  for (const group of metadata.rowGroups()) {
+  let rows = 0
+  for (let at = 0; at < metadata.numRowGroups(); at++) {
+    const group = metadata.rowGroup(at)
+    rows = Math.max(rows, group.numRows())
     for (const column of group.columns()) {
-      if (column.filePath() !== undefined) return Number.NaN
-      if (columns !== undefined && !columns.includes(column.columnPath()[0] ?? "")) continue
-      size += Math.max(column.uncompressedSize(), column.numValues())
+      if (column.filePath() !== undefined) size = Number.NaN
+      if (columns === undefined || columns.includes(column.columnPath()[0] ?? "")) {
+        size += Math.max(column.uncompressedSize(), column.numValues())
+      }
+      column.free()
     }
+    group.free()
   }
-  return size
+  metadata.free()
+  return { size, rows }
+}
+
+/** What the file stores beside its columns. */
+const valuesOf = (file: ParquetFile): ReadonlyMap<unknown, unknown> => {
+  const metadata = file.metadata()
+  const about = metadata.fileMetadata()
+  const values = about.keyValueMetadata()
+  about.free()
+  metadata.free()
+  return values
 }
 
 /** The message of a parquet-wasm error, cut before a possible quotation of the file. */
 const detailOf = (error: unknown): string => {
   const text = error instanceof Error ? error.message : String(error)
+  if (/row group ordinal/i.test(text)) {
+    return "the Parquet file has more than 32 768 row groups: read it part by part (TableParts)"
+  }
   return /encrypt/i.test(text) ? "the Parquet file is encrypted" : ""
 }
 
@@ -169,22 +201,74 @@ const open = async (
   }
 }
 
+/** The marker of the end of an Arrow stream. */
+const streamEnd = Buffer.from([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0])
+
+/** Streams below this size are joined, up to so many bytes. */
+const smallStream = 0x40000
+
+/** The streams of the batches of a file. Small ones are joined: each that is sent is compared with all others. */
+class Streams {
+  length = 0
+  readonly #all: Array<Uint8Array> = []
+  #small: Array<Uint8Array> = []
+  #smallLength = 0
+
+  push(stream: Uint8Array): void {
+    this.length += stream.length
+    if (this.#smallLength + stream.length > smallStream) this.#join()
+    if (stream.length > smallStream) {
+      this.#all.push(stream)
+      return
+    }
+    this.#small.push(stream)
+    this.#smallLength += stream.length
+  }
+
+  all(): ReadonlyArray<Uint8Array> {
+    this.#join()
+    return this.#all
+  }
+
+  #join(): void {
+    const streams = this.#small
+    if (streams.length > 1) {
+      const joined = new Uint8Array(this.#smallLength)
+      let end = 0
+      for (const [at, stream] of streams.entries()) {
+        const isLast = at === streams.length - 1
+        const part = isLast || !streamEnd.equals(stream.subarray(-streamEnd.length)) ? stream : stream.subarray(0, -8)
+        joined.set(part, end)
+        end += part.length
+      }
+      this.#all.push(joined.subarray(0, end))
+    } else this.#all.push(...streams)
+    this.#small = []
+    this.#smallLength = 0
+  }
+}
+
 const read = async (
   parquet: Parquet,
   { batchSize, columns, maxBytes, parts, room }: Request
 ): Promise<Answer> => {
+  let file: ParquetFile | undefined
   try {
-    const file = await open(parquet, parts)
-    const metadata = file.metadata()
-    const size = claimed(metadata, columns)
-    if (Number.isNaN(size)) return { _tag: "Damaged", detail: "the Parquet file keeps its columns in other files" }
-    if (size > maxBytes) return { _tag: "TooLarge" }
-    const values: ReadonlyMap<unknown, unknown> = metadata.fileMetadata().keyValueMetadata()
-    const options = { batchSize, ...(columns === undefined ? {} : { columns: [...columns] }) }
-    const streams: Array<Uint8Array> = []
-    let taken = 0
+    file = await open(parquet, parts)
+    const claim = claimed(file, columns)
+    if (Number.isNaN(claim.size)) {
+      return { _tag: "Damaged", detail: "the Parquet file keeps its columns in other files" }
+    }
+    if (claim.size > maxBytes) return { _tag: "TooLarge" }
+    const values = valuesOf(file)
+    const options = {
+      // Of each row group, memory is taken for so many rows or all of the file, even if it has one.
+      batchSize: Math.max(1, Math.min(batchSize, claim.rows)),
+      ...(columns === undefined ? {} : { columns: [...columns] })
+    }
+    const streams = new Streams()
     for await (const batch of await file.stream(options) as AsyncIterable<RecordBatch>) {
-      taken += batch.getArrayMemorySize()
+      const taken = streams.length + batch.getArrayMemorySize()
       if (taken > room) {
         batch.free()
         return { _tag: "NoRoom", size: taken }
@@ -195,7 +279,7 @@ const read = async (
     if (streams.length === 0) streams.push((await file.read(options)).intoIPCStream())
     return {
       _tag: "Streams",
-      streams,
+      streams: streams.all(),
       arrowSchema: text(values.get("ARROW:schema")),
       pandas: text(values.get("pandas"))
     }
@@ -203,6 +287,8 @@ const read = async (
     // A trap leaves the memory of the module in an undefined state: this thread must not read any more.
     if (error instanceof Error && error.name === "RuntimeError") throw error
     return { _tag: "Damaged", detail: detailOf(error) }
+  } finally {
+    file?.free()
   }
 }
 
