@@ -1,3 +1,4 @@
+import * as Tables from "@effect-prefect/core/Tables"
 import * as Database from "@effect-prefect/server/Database"
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -6,7 +7,8 @@ import * as Layer from "effect/Layer"
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { emptyData, layerThreads } from "./support/pglite.ts"
+import { findTables, loadArchive } from "../src/internal/archive.ts"
+import { emptyData, layerThreads, scopedTables } from "./support/pglite.ts"
 import { layerServer, read } from "./support/server.ts"
 
 const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
@@ -173,5 +175,53 @@ describe("an archive", () => {
       const directory = yield* folder({ "notes.txt": "nothing" })
       const error = yield* Effect.flip(Effect.scoped(Layer.build(Database.layerArchive(directory))))
       assert.strictEqual(error.message, `${directory} is no archive: it has no tables/*.jsonl of Prefect's tables`)
+    }))
+
+  it.live("has the same values in a long line as in a short one, and sends a long one that is rejected once", () =>
+    Effect.gen(function*() {
+      const texts = [
+        run(1, { serialized_state: null, state: "Success", start_time: time }),
+        run(2, { serialized_state: { a: [1, "]}\\\"", { b: null }], "": "\ud83d\ude80\u2028" }, name: "a,\"b\\" }),
+        run(3, { serialized_state: "text", state_result: [], state: 7, name: { a: 1 }, cache_key: false }),
+        `{ "i\\u0064" : "${id(4)}" , "version":1 , "version": 12 ,\t"serialized_state": 12345678901234567890.10 }`,
+        `{"name": "twice", "id": null, "name": null, "__proto__": {"id": 1}, "extra": [{"id": 2}], "id": "${id(5)}"}`,
+        "{}",
+        run(6, { map_index: "7" }),
+        run(7, { id: "no uuid" }),
+        run(8, { map_index: {} }),
+        run(9, { serialized_state: { message: "\u0000" } }),
+        run(10, { start_time: [time] })
+      ]
+      const blanks = " ".repeat(300_000)
+      const directory = yield* folder({
+        "task_run.jsonl": texts.map((text) => `${text}\n`).join("")
+      })
+      const database = yield* scopedTables
+      const load = (files: ReadonlyArray<string>) =>
+        Effect.promise(async () => {
+          await writeFile(join(directory, "tables/task_run.jsonl"), files.join("\n"))
+          const messages: Array<string> = []
+          let sent = 0
+          await database.exec(`DELETE FROM "public"."task_run"`)
+          const query = (sql: string, parameters: Array<string | null>) => {
+            sent += parameters.reduce((total, value) => total + (value?.length ?? 0), 0)
+            return database.query(sql, parameters)
+          }
+          await loadArchive({ query }, await findTables(Tables.tables, directory), ({ message }) => {
+            messages.push(message)
+          })
+          const { rows } = await database.query(`SELECT r::text AS row FROM "public"."task_run" AS r ORDER BY ctid`)
+          return { rows, messages: messages.toSorted(), sent }
+        })
+      const short = yield* load(texts)
+      const long = yield* load(texts.map((text) => text.replace(/\}$/, `${blanks}}`)))
+      assert.deepStrictEqual(long.rows, short.rows)
+      assert.deepStrictEqual(long.messages, short.messages)
+      assert.isAtLeast(long.rows.length, 6)
+      assert.isAtLeast(long.messages.length, 4)
+      const rejected = run(0, { id: "no uuid", serialized_state: "x".repeat(300_000) })
+      const among = yield* load([...texts, ...many.slice(0, 50), rejected, ...many.slice(0, 50)])
+      assert.isBelow(among.sent, 2 * rejected.length)
+      assert.include(among.messages.join("\n"), `line ${texts.length + 51}: not loaded`)
     }))
 })

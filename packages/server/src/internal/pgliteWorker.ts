@@ -106,7 +106,7 @@ const open = async (): Promise<Opened> => {
   await database.exec("BEGIN")
   await database.exec(input.createTables.join(";"))
   const loader = {
-    query: async (sql: string, parameters: Array<string>) => {
+    query: async (sql: string, parameters: Array<string | null>) => {
       await database.exec("SAVEPOINT batch")
       try {
         await database.query(sql, parameters)
