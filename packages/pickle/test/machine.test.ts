@@ -456,6 +456,32 @@ suite("many values written in batches, one by one or at once", () => {
   })
 })
 
+suite("the memory of the values so far", () => {
+  const yielded = (pickle: string, most = Infinity) => {
+    const seen: Array<number> = []
+    for (const memory of loadsSteps(bytes(pickle))) {
+      seen.push(memory)
+      if (memory > most) break
+    }
+    return seen
+  }
+  it("is told before very many values of an instruction of one byte are made", () => {
+    const count = 2_000_000
+    for (const value of ["N", "\x88", "]", "}", ")", "N0"]) {
+      // A step makes 20 000 values at most.
+      assert.isBelow(yielded(`](${value.repeat(count / value.length)}e.`, 8 * count - 1).length, 20, value)
+    }
+    assert.isBelow(yielded(`]${"Na".repeat(count / 2)}.`, 8 * count - 1).length, 20)
+  })
+  it("is never told as more than the values take in the end", () => {
+    for (const pickle of [`]${`(${"N".repeat(1_000)}e`.repeat(100)}.`, `](${"})".repeat(50_000)}e.`]) {
+      const seen = yielded(pickle)
+      // A part of a step is not told.
+      assert.isAtMost(Math.max(...seen), seen.at(-1)! + 72 * 20_000)
+    }
+  })
+})
+
 suite("one instruction on more values than are taken at once", () => {
   const count = 0x8002
   const all = Array.from({ length: count }, (_, at) => at)

@@ -145,6 +145,8 @@ export class Machine implements Context {
   instructions = 0
   /** The estimated memory of the values beside a word for each instruction. */
   weight = 0
+  /** The memory that the values are known to take at least once the next instructions are done. */
+  least = 0
   /** An instruction on very many values that continues between calls of `run`. */
   pending: Generator<undefined, void> | null = null
   /** Fingerprints of the first keys of dicts, and the number of dicts whose first key was not seen before. */
@@ -198,9 +200,9 @@ export class Machine implements Context {
     }
   }
 
-  /** The estimated memory of the values so far, in bytes. */
+  /** The estimated memory of the values so far and of those that are known to come, in bytes. */
   get memory(): number {
-    return this.weight + 8 * this.instructions
+    return Math.max(this.least, this.weight + 8 * this.instructions)
   }
 
   /** Fails when the values take too much memory. */

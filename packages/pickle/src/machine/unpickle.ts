@@ -12,6 +12,7 @@ import { Dict, isDictObject, isIndexKey } from "../values/dict.ts"
 import { longFromBytes } from "../values/integers.ts"
 import { PyFloat } from "../values/numbers.ts"
 import { readUtf8 } from "../values/text.ts"
+import { aheadFrom } from "./ahead.ts"
 import { fillDict, fillList, fillMap, maxNumbers, readNumbers, scanItems, scanPairs } from "./batches.ts"
 import { Machine, maxItems } from "./machine.ts"
 import { latePairs, longText, many } from "./many.ts"
@@ -707,7 +708,8 @@ export const loads = (bytes: Uint8Array | ArrayBuffer, options: LoadsOptions = {
 
 /**
  * Reads one Python pickle as `loads` does, in steps of some milliseconds, so that the caller can let others work between
- * them. The generator yields the estimated memory of the values so far, in bytes, and returns the value.
+ * them. The generator yields the estimated memory of the values so far and of those that are known to come, in bytes, and
+ * returns the value.
  *
  * @throws PickleError as `loads` does
  * @category reading
@@ -735,8 +737,10 @@ export function* loadsAtSteps(
   const machine = new Machine(bytesOf(bytes), offset, options, maxItems, true)
   try {
     checkLength(machine)
+    let counted = 0
     while (!run(machine)) {
       yield machine.memory
+      if (machine.p > counted) counted = yield* aheadFrom(machine)
       if (machine.pending === null) continue
       yield* weighed(machine, machine.pending)
       machine.pending = null
