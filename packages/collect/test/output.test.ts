@@ -25,6 +25,17 @@ afterAll(() => {
 outputContract("memory", () => Effect.sync(() => CollectOutput.layerMemory()))
 outputContract("a local folder", () => Effect.sync(() => CollectOutput.layerLocal(join(folder(), "new", "table"))))
 
+describe("a local folder", () => {
+  it.effect("of a relative path of very many .. is found in linear time, as the absolute path that it is", () =>
+    Effect.gen(function*() {
+      const directory = join(folder(), "table")
+      // As a relative path it is longer than any system takes.
+      const output = CollectOutput.layerLocal("../".repeat(27_000) + directory.slice(1))
+      yield* Effect.provide(Effect.flatMap(CollectOutput.CollectOutput, (_) => _.prepare("job")), output)
+      assert.isTrue(fs.statSync(directory).isDirectory())
+    }))
+})
+
 describe("a bucket", () => {
   it.live("that sends a record without an end is read no further than its limit, and a part to its digest", () => {
     let ended = 0

@@ -3,7 +3,7 @@ import * as Stream from "effect/Stream"
 import { createHash, randomUUID } from "node:crypto"
 import { constants } from "node:fs"
 import * as fs from "node:fs/promises"
-import { dirname, join } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import { CollectError, NotACollection, OutputUnavailable } from "../CollectError.ts"
 import type { Output } from "./output.ts"
 import { limitOf, tooLarge } from "./planLimits.ts"
@@ -30,6 +30,7 @@ const sentences: Record<string, Sentence> = {
   EFBIG: { text: "the file would be larger than is allowed" },
   EPERM: { text: "the file system does not allow it (a collection needs hard links)" },
   ENOTSUP: { text: "the file system has no hard links, which a collection needs" },
+  ENOENT: { text: "a folder above it was removed", isTemporary: true },
   ENOTDIR: { text: "it is not a folder" },
   ELOOP: { text: "its symbolic links form a loop" },
   ENAMETOOLONG: { text: "its name is too long" },
@@ -40,8 +41,19 @@ const sentences: Record<string, Sentence> = {
 /** The attempts to create an unfinished file whose folder others remove meanwhile. */
 const openAttempts = 5
 
+/** `join` takes time by the square of the number of `..` that a relative path begins with; in an absolute one they end. */
+const absolute = (directory: string): string => {
+  try {
+    return resolve(directory)
+  } catch {
+    // The current folder was removed: nothing can be made there, which the first attempt tells.
+    return directory
+  }
+}
+
 export const make = (directory: string): Output => {
-  const partial = join(directory, "_partial")
+  const root = absolute(directory)
+  const partial = join(root, "_partial")
   const fail = (detail: string, isPermanent = false) =>
     new CollectError({
       reason: new OutputUnavailable({ output: directory, detail, ...(isPermanent ? { isPermanent } : {}) })
@@ -119,7 +131,7 @@ export const make = (directory: string): Output => {
 
   /** Links the file to the name: false when the name is taken. */
   const publish = async (path: string, name: string): Promise<boolean> => {
-    const final = join(directory, name)
+    const final = join(root, name)
     const folder = dirname(final)
     await makeFolder(folder, dirname(name) === "." ? undefined : dirname(name))
     try {
@@ -166,7 +178,7 @@ export const make = (directory: string): Output => {
     use: (file: fs.FileHandle) => Promise<A>
   ): Effect.Effect<A | undefined, CollectError> =>
     attempt(`read ${name}`, async () => {
-      const path = join(directory, name)
+      const path = join(root, name)
       let file: fs.FileHandle
       try {
         file = await fs.open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
@@ -193,7 +205,7 @@ export const make = (directory: string): Output => {
     name: directory,
     prepare: () =>
       attempt("use this folder", async () => {
-        await makeFolder(directory)
+        await makeFolder(root)
         const probe = await openPartial()
         await probe.file.close()
         await fs.rm(probe.path, { force: true })
@@ -223,8 +235,8 @@ export const make = (directory: string): Output => {
     list: (folder) =>
       Stream.unwrap(Effect.map(
         attempt("list this folder", () =>
-          fs.readdir(join(directory, folder), { withFileTypes: true }).catch(async (cause: unknown) => {
-            const isThere = folder !== "" && await fs.lstat(join(directory, folder.slice(0, -1))).then(
+          fs.readdir(join(root, folder), { withFileTypes: true }).catch(async (cause: unknown) => {
+            const isThere = folder !== "" && await fs.lstat(join(root, folder.slice(0, -1))).then(
               (stats) =>
                 !stats.isDirectory(),
               () => false
