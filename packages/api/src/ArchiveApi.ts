@@ -27,7 +27,7 @@ import type * as Backend from "./Backend.ts"
 import { abortable } from "./internal/abortable.ts"
 import * as Pages from "./internal/pages.ts"
 import * as RowsBackend from "./internal/tables/backend.ts"
-import { codeOf, unavailable } from "./internal/tables/failure.ts"
+import { causeOf, unavailable } from "./internal/tables/failure.ts"
 import { loadIndexStore, openIndexed, openPrefect3, type Options } from "./internal/tables/openIndex.ts"
 import * as Prefect3Names from "./internal/tables/prefect3Names.ts"
 import { openTables, type Problem, rowsOf, sizeOf, sourcesOf, warnOf } from "./internal/tables/tableFiles.ts"
@@ -82,7 +82,7 @@ const scanned = <A>(
   return Stream.suspend(() =>
     Stream.fromAsyncIterable(
       load(),
-      (error) => unavailable(`${what} of ${root} cannot be read (${codeOf(error)})`)
+      (error) => unavailable(`${what} of ${root} cannot be read (${causeOf(error)})`)
     )
   ).pipe(Stream.flattenIterable)
 }
@@ -123,7 +123,7 @@ export const readStorageBlocks = (
   const root = resolve(directory)
   return Effect.tryPromise({
     try: async () => (await loadScan()).storageBlocks(root),
-    catch: (error) => unavailable(`the storage blocks of ${root} cannot be read (${codeOf(error)})`)
+    catch: (error) => unavailable(`the storage blocks of ${root} cannot be read (${causeOf(error)})`)
   })
 }
 
@@ -160,7 +160,7 @@ export const makeIndex = (
           options.onProgress?.(done, total)
         })
       },
-      catch: (error) => unavailable(`the index of ${root} cannot be made (${codeOf(error)})`)
+      catch: (error) => unavailable(`the index of ${root} cannot be made (${causeOf(error)})`)
     })
   }))
 

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { cpSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { advised } from "../src/internal/hints.ts"
+import { advised, messageOf } from "../src/internal/hints.ts"
 import { archives, run } from "./support.ts"
 
 const reasons: ReadonlyArray<ResultError.Reason> = [
@@ -29,6 +29,11 @@ describe("what a person at a command line is told", () => {
         assert.notMatch(text, /layer|getResult|getLatest|maxBytes|maxChildren|outcomes|\{/, text)
       }
     }
+  })
+
+  it("names the way out of a folder that was removed", () => {
+    const error = Object.assign(new Error("ENOENT: process.cwd failed"), { code: "ENOENT", syscall: "uv_cwd" })
+    assert.include(messageOf(error), "the current folder was removed")
   })
 
   it("of a place that is not allowed is the flag that allows it, and the flag works", async () => {

@@ -114,11 +114,12 @@ type Issues = Stream.Stream<VerificationIssue, PrefectApiError | MountError, Sco
 const unreadable = (directory: string) => (error: unknown) =>
   new PrefectApiError({
     operation: "verify",
-    reason: new Unavailable({ detail: `a file of ${directory} cannot be read (${Files.codeOf(error)})` })
+    reason: new Unavailable({ detail: `a file of ${directory} cannot be read (${Files.causeOf(Files.codeOf(error))})` })
   })
 
 const changed = "it was changed since it was exported (its SHA-256 differs)"
-const reasonOf = (error: NodeJS.ErrnoException) => error.code === "ELOOP" ? "it is a link" : Files.codeOf(error)
+const reasonOf = (error: NodeJS.ErrnoException) =>
+  error.code === "ELOOP" ? "it is a link" : Files.causeOf(Files.codeOf(error))
 const isMissing = (error: NodeJS.ErrnoException) => error.code === "ENOENT" || error.code === "ENOTDIR"
 
 /** The problem with a file, compared with its record. */

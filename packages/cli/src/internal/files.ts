@@ -13,7 +13,12 @@ const explained: { readonly [code: string]: string } = {
   EISDIR: "it is a folder",
   ENOENT: "its folder does not exist",
   EACCES: "no permission",
+  EDQUOT: "the disk quota is used up",
+  EFBIG: "the file would be larger than is allowed",
+  EMFILE: "this process has too many open files: allow it more with ulimit -n",
+  ENFILE: "this machine has too many open files",
   ENOSPC: "the disk is full",
+  EROFS: "the file system is read-only",
   ELOOP: "its symbolic links form a loop"
 }
 

@@ -44,8 +44,13 @@ export const advised = (reason: Reason): string => {
   return hint === undefined ? reason.summary : `${reason.summary}: ${hint}`
 }
 
+/** Whether a relative path cannot be resolved. */
+const isWithoutFolder = (error: unknown): boolean =>
+  error instanceof Error && Reflect.get(error, "syscall") === "uv_cwd"
+
 /** The message of an error, with the command's own advice in place of the library's. */
 export const messageOf = (error: unknown): string => {
+  if (isWithoutFolder(error)) return "the current folder was removed: change to one that exists (cd), and try again"
   if (!(error instanceof ResultError)) return error instanceof Error ? error.message : String(error)
   const hint = hintOf(error.reason)
   return hint === undefined ? error.summary : `${error.summary}: ${hint}`

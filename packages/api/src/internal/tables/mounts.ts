@@ -6,7 +6,7 @@ import * as Schema from "effect/Schema"
 import { readFile, realpath, stat } from "node:fs/promises"
 import { isAbsolute, join, relative, resolve, sep } from "node:path"
 import type { PrefectApiError } from "../../PrefectApiError.ts"
-import { codeOf, unavailable } from "./failure.ts"
+import { causeOf, codeOf, unavailable } from "./failure.ts"
 
 /**
  * A location on a worker or a bucket, and the folder of the archive that holds its files.
@@ -55,7 +55,7 @@ export const readMounts = Effect.fnUntraced(function*(
       if (stats.size > ArchiveFormat.maxMountsBytes) throw Object.assign(new Error(), { code: "larger than 1 MiB" })
       return readFile(path)
     },
-    catch: (error) => unavailable(`${path} cannot be read (${codeOf(error)})`)
+    catch: (error) => unavailable(`${path} cannot be read (${causeOf(error)})`)
   })
   if (text === undefined) return []
   const parsed = ArchiveFormat.parseLine(ArchiveFormat.withoutMark(text))

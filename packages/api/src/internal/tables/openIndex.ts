@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Backend from "../../Backend.ts"
 import { abortable } from "../abortable.ts"
-import { codeOf, unavailable } from "./failure.ts"
+import { causeOf, unavailable } from "./failure.ts"
 import { type AnyTableName, readRowsOf, sizeOf, sourcesOf, type Table } from "./tableFiles.ts"
 
 /**
@@ -50,7 +50,7 @@ const openIndex = Effect.fnUntraced(function*(
             } MB) in ${cache}; archive index makes it beside the tables`
           )
         ), (message) => Effect.runPromiseWith(services)(Effect.logWarning(message))),
-    catch: (error) => unavailable(`the index of ${root} cannot be made (${codeOf(error)})`)
+    catch: (error) => unavailable(`the index of ${root} cannot be made (${causeOf(error)})`)
   })
   if (path === undefined) return undefined
   return { path, database: yield* openScoped(path, { readOnly: true }) }
@@ -99,7 +99,7 @@ export const openPrefect3 = Effect.fnUntraced(function*(
   if (index === undefined) {
     yield* Effect.tryPromise({
       try: (signal) => fill(database, sourcesOf(tables), signal),
-      catch: (error) => unavailable(`the tables of ${root} cannot be read (${codeOf(error)})`)
+      catch: (error) => unavailable(`the tables of ${root} cannot be read (${causeOf(error)})`)
     })
   }
   const rows = yield* Prefect3Rows.make(database, readRowsOf(tables), new Set(tables.keys()))

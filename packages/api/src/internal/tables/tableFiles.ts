@@ -6,7 +6,7 @@ import { open, stat } from "node:fs/promises"
 import { join } from "node:path"
 import type { PrefectApiError } from "../../PrefectApiError.ts"
 import { inTurns } from "../http/pieces.ts"
-import { codeOf, malformed, unavailable } from "./failure.ts"
+import { causeOf, codeOf, malformed, unavailable } from "./failure.ts"
 import * as JsonLines from "./jsonLines.ts"
 import * as Prefect3Names from "./prefect3Names.ts"
 import type { ReadRows, Row, Rows, TableName } from "./rowIndex.ts"
@@ -78,7 +78,7 @@ const openTable = (directory: string, name: AnyTableName) =>
         }
       },
       catch: (error) =>
-        unavailable(`${join(directory, ArchiveFormat.tableFile(name))} cannot be read (${codeOf(error)})`)
+        unavailable(`${join(directory, ArchiveFormat.tableFile(name))} cannot be read (${causeOf(error)})`)
     }),
     (table) => table === undefined ? Effect.void : Effect.promise(() => table.handle.close().catch(() => {}))
   )
@@ -110,7 +110,7 @@ export const readRowsOf = (tables: ReadonlyMap<AnyTableName, Table>): ReadRows<A
           unavailable(
             codeOf(error) === "EBADF"
               ? "the archive was closed: use it inside the scope of its layer"
-              : `${table.path} cannot be read (${codeOf(error)})`
+              : `${table.path} cannot be read (${causeOf(error)})`
           )
       }),
       () =>
@@ -136,7 +136,7 @@ export const rowsOf = (tables: ReadonlyMap<AnyTableName, Table>): Rows => {
           else if (found.length < maxProblems) found.push({ file: table.file, line: line.number, detail: problem })
           else dropped++
         }),
-      catch: (error) => unavailable(`${table.path} cannot be read (${codeOf(error)})`)
+      catch: (error) => unavailable(`${table.path} cannot be read (${causeOf(error)})`)
     })
     table.places = places
     table.problems = found

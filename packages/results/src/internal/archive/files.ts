@@ -84,12 +84,13 @@ const sentences: Readonly<Record<string, string>> = {
   EROFS: "the file system is read-only"
 }
 
+/** The system's code of an error, for messages, and what it means where a user can act on it. */
+export const causeOf = (code: string): string => Object.hasOwn(sentences, code) ? `${code}: ${sentences[code]!}` : code
+
 /** Why a file cannot be written, and what to do: an export that is run again keeps what it has copied. */
 export const unwritable = (what: string, code: string): string => {
-  const sentence = Object.hasOwn(sentences, code) ? sentences[code] : undefined
-  return sentence === undefined
-    ? `${what} cannot be written (${code})`
-    : `${what} cannot be written (${code}: ${sentence}); once that is corrected, run the same command again`
+  const text = `${what} cannot be written (${causeOf(code)})`
+  return Object.hasOwn(sentences, code) ? `${text}; once that is corrected, run the same command again` : text
 }
 
 const isMissing = (error: unknown) => codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR"

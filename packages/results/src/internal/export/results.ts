@@ -301,7 +301,11 @@ export const copyResults = Effect.fnUntraced(function*(
   // Other files: results of an earlier export, which are kept, and files that no export wrote.
   yield* Stream.fromAsyncIterable(
     Files.walk(directory, resultFolders),
-    (error) => new ArchiveExportError({ directory, detail: `its results cannot be listed (${Files.codeOf(error)})` })
+    (error) =>
+      new ArchiveExportError({
+        directory,
+        detail: `its results cannot be listed (${Files.causeOf(Files.codeOf(error))})`
+      })
   ).pipe(Stream.runForEach(Effect.fnUntraced(function*({ entries, folder, isFirst }) {
     if (isFirst) yield* attempt(directory, folder, () => Files.syncFolder(join(directory, folder)))
     for (const { file, isFile } of entries) {
