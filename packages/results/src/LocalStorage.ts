@@ -156,6 +156,41 @@ const targetIn = (
       "copy the results with archive export, or read the bucket itself"
 }
 
+/** From this number on, only those are tried whose prefix a location has: an archive may have ten thousands. */
+const manyAllowed = 16
+
+type Candidates = (location: Location.Location, object: ObjectName | undefined) => ReadonlyArray<Allowed>
+
+/** Those of `allowed` that may have a location, in their order. */
+const candidatesOf = (allowed: ReadonlyArray<Allowed>): Candidates => {
+  if (allowed.length < manyAllowed) return () => allowed
+  const byName = new Map<string, Array<number>>()
+  const lengths = new Set<number>()
+  for (const [index, { bucket, names, prefix }] of allowed.entries()) {
+    const name = bucket === undefined ? prefix : `\0${bucket}`
+    if (bucket === undefined) lengths.add(prefix.length)
+    const others = byName.get(name)
+    if (others === undefined) byName.set(name, [index])
+    // Of those that have the same locations, the first has them.
+    else if (others.every((other) => allowed[other]!.names !== names)) others.push(index)
+  }
+  const longest = Math.max(0, ...lengths)
+  return ({ key }, object) => {
+    const found = [...byName.get(".") ?? []]
+    if (object !== undefined) found.push(...byName.get(`\0${object.bucket}`) ?? [])
+    const add = (length: number) => {
+      if (lengths.has(length)) found.push(...byName.get(key.slice(0, length)) ?? [])
+    }
+    for (let cut = key.indexOf("/"); cut >= 0 && cut <= longest; cut = key.indexOf("/", cut + 1)) {
+      add(cut)
+      // The root of a file system or of a share keeps its slash.
+      if (cut + 1 < key.length) add(cut + 1)
+    }
+    add(key.length)
+    return found.sort((left, right) => left - right).map((index) => allowed[index]!)
+  }
+}
+
 const findTarget = (
   allowed: ReadonlyArray<Allowed>,
   location: Location.Location,
@@ -182,13 +217,15 @@ interface Kind<D> {
 const makeReader = <D extends ResultDescriptor>(
   kind: Kind<D>,
   allowed: ReadonlyArray<Allowed>,
-  concurrency: number
+  concurrency: number,
+  candidates = candidatesOf(allowed)
 ): ResultStorage.StorageReader<D> => ({
   type: kind.type,
   concurrency,
   resolve: (descriptor) => {
     const found = kind.locationOf(descriptor)
-    const target = findTarget(allowed, found, kind.objectOf(descriptor))
+    const object = kind.objectOf(descriptor)
+    const target = findTarget(candidates(found, object), found, object)
     const location = Location.shown(found.name)
     if (typeof target === "string") return { _tag: "Denied", location, detail: target }
     if (target === undefined) return { _tag: "Denied", location, ...kind.deniedOf(descriptor) }
@@ -271,30 +308,33 @@ export const readers = (options: Options): Result.Result<ReadonlyArray<ResultSto
       ? Result.fail(new MountError({ mount: nul, detail: "it holds a NUL" }))
       : Result.fail(new MountError({ mount: nul.from, detail: "its folder holds a NUL" }))
   }
-  const files = (options.roots ?? []).flatMap(allowRoot)
-  const objects: Record<Location.Scheme, Array<Allowed>> = { s3: [], gs: [], azure: [] }
+  const lists: Record<Location.Scheme | "file", Array<ReadonlyArray<Allowed>>> = {
+    file: [(options.roots ?? []).flatMap(allowRoot)],
+    s3: [],
+    gs: [],
+    azure: []
+  }
   for (const mount of options.mounts ?? []) {
     const encoded = mount.names === "encoded" ? parseEncodedBucket(mount.from) : undefined
     if (encoded !== undefined) {
-      objects[encoded.scheme].unshift(allowPrefix(mount, mount.from, encoded.bucket))
+      lists[encoded.scheme].push([allowPrefix(mount, mount.from, encoded.bucket)])
       continue
     }
     const written = Location.parse(mount.from)
     if (written._tag === "Invalid") {
       return Result.fail(new MountError({ mount: mount.from, detail: written.detail }))
     }
-    const list = written._tag === "Directory" ? files : objects[written.scheme]
-    // A mount takes precedence over a root with the same name, and a later mount over an earlier one.
-    list.unshift(...allowMount(mount, written.location))
+    lists[written._tag === "Directory" ? "file" : written.scheme].push(allowMount(mount, written.location))
   }
-  for (const list of [files, ...Object.values(objects)]) {
-    list.sort((left, right) => right.prefix.length - left.prefix.length)
-  }
+  // A mount takes precedence over a root with the same name, and a later mount over an earlier one.
+  const inOrder = (lists: Array<ReadonlyArray<Allowed>>) =>
+    lists.reverse().flat().sort((left, right) => right.prefix.length - left.prefix.length)
+  const [files, s3, gs, azure] = [inOrder(lists.file), inOrder(lists.s3), inOrder(lists.gs), inOrder(lists.azure)]
   return Result.succeed([
     makeReader(localResult, files, concurrency),
-    ...(objects.s3.length === 0 ? [] : [makeReader(s3Result, objects.s3, concurrency)]),
-    ...(objects.gs.length === 0 ? [] : [makeReader(gcsResult, objects.gs, concurrency)]),
-    ...(objects.azure.length === 0 ? [] : [makeReader(azureResult, objects.azure, concurrency)])
+    ...(s3.length === 0 ? [] : [makeReader(s3Result, s3, concurrency)]),
+    ...(gs.length === 0 ? [] : [makeReader(gcsResult, gs, concurrency)]),
+    ...(azure.length === 0 ? [] : [makeReader(azureResult, azure, concurrency)])
   ])
 }
 

@@ -1,11 +1,13 @@
 import { AzureResult, GCSResult, LocalResult, S3Result } from "@effect-prefect/core/ResultDescriptor"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
+import type { Mount } from "@effect-prefect/results/Mount"
 import { ResultStorage } from "@effect-prefect/results/ResultStorage"
 import { readBytes, readReason, suite as storageContract } from "@effect-prefect/results/testing"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { execFileSync } from "node:child_process"
@@ -299,6 +301,83 @@ describe("LocalStorage", () => {
         }
       })
     ))
+
+  describe("of very many mounts", () => {
+    const mounts = [
+      ...[
+        "/",
+        ".",
+        "~",
+        "/srv/a",
+        "/srv/a/b",
+        "srv/a",
+        "C:\\x",
+        "C:\\",
+        "\\\\host\\share",
+        "s3://b",
+        "s3://b/p/q",
+        "s3://c"
+      ],
+      ...["/", "/srv/a/", "//srv//a"]
+    ].map((from, at) => ({ from, to: `/to/${at}` }))
+    const encoded = ["s3://b", "s3://d", "/srv/a", "/srv/e"].map((from, at) => ({
+      from,
+      to: `/encoded/${at}`,
+      names: "encoded" as const
+    }))
+    const others = (count: number) => Array.from({ length: count }, (_, at) => ({ from: `/srv/o${at}`, to: "/to/o" }))
+    const readers = (mounts: ReadonlyArray<Mount>) =>
+      Result.getOrThrow(LocalStorage.readers({ roots: ["/srv", "/to"], mounts }))
+    const places = [
+      "/",
+      "/x",
+      "/srv",
+      "/srv/a",
+      "/srv/a/x",
+      "/srv/ab",
+      "/srv/a/b/x",
+      "/srv/e/x",
+      "~/x",
+      "x",
+      "srv/a/x",
+      ".."
+    ]
+    const descriptors = [
+      ...[...places, "C:\\x\\y", "c:\\X", "D:\\x", "\\\\host\\share\\x", "\\\\host\\x", "", "a\0b", "/a\0b"].map((_) =>
+        local(_)
+      ),
+      ...["b", "c", "d", "e", "\0b"].flatMap((bucket) =>
+        ["x", "p/q/x", "p/q", "p//q/x", "../x", ""].map((location) => new S3Result({ bucket, location }))
+      )
+    ]
+
+    it("each location is where it is of few", () => {
+      for (const some of [mounts, encoded, [...mounts, ...encoded], [...encoded, ...mounts]]) {
+        for (let from = 0; from < some.length; from += 7) {
+          const few = some.slice(from, from + 7)
+          const found = (mounts: ReadonlyArray<Mount>) =>
+            readers(mounts).flatMap((reader) =>
+              descriptors.filter((_) => _._tag === reader.type).map((_) => JSON.stringify(reader.resolve(_)))
+            )
+          assert.deepStrictEqual(found([...few, ...others(30)]), found(few))
+        }
+      }
+    })
+
+    it("a location takes no longer to find among more of them", () => {
+      const timeOf = (count: number) => {
+        const [reader] = readers(others(count))
+        const times = Array.from({ length: 5 }, () => {
+          const start = process.cpuUsage()
+          for (let at = 0; at < 200; at++) reader!.resolve(local(`/elsewhere/${at}`))
+          const { system, user } = process.cpuUsage(start)
+          return user + system
+        })
+        return Math.max(200, Math.min(...times))
+      }
+      assert.isBelow(timeOf(20_000) / timeOf(1_000), 10)
+    })
+  })
 
   it.live("mounts the directories of Windows workers", () =>
     withFolder((folder) =>

@@ -25,6 +25,9 @@ export interface Mount {
   readonly names: "plain" | "encoded"
 }
 
+/** Characters of a location in a message. */
+const maxShown = 200
+
 const decodeMounts = Schema.decodeUnknownOption(ArchiveFormat.Mounts)
 const isInside = (parent: string, path: string) => {
   const way = relative(parent, path)
@@ -69,11 +72,12 @@ export const readMounts = Effect.fnUntraced(function*(
   const mounts: Array<Mount> = []
   for (const [from, value] of Object.entries(json.value)) {
     const folder = typeof value === "string" ? value : value.folder
-    if (folder.includes("\0")) return yield* unavailable(`${path}: the folder of ${from} holds a NUL`)
+    const shown = from.length > maxShown ? `${from.slice(0, maxShown)}…` : from
+    if (folder.includes("\0")) return yield* unavailable(`${path}: the folder of ${shown} holds a NUL`)
     const to = resolve(root, folder)
     const real = yield* Effect.promise(() => realpath(to).catch(() => undefined))
     if (isAbsolute(folder) || !isInside(root, to) || (real !== undefined && !isInside(realRoot, real))) {
-      return yield* unavailable(`${path}: the folder of ${from} is outside the archive; it must be inside it`)
+      return yield* unavailable(`${path}: the folder of ${shown} is outside the archive; it must be inside it`)
     }
     mounts.push({ from, to, within: root, names: typeof value === "string" ? "plain" : value.names })
   }
