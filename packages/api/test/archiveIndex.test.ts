@@ -8,6 +8,7 @@ import * as Logger from "effect/Logger"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -279,6 +280,30 @@ describe("an index", () => {
       ? []
       : fs.readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith("index.sqlite"))
         .map((name) => join(folder, name))
+
+  it.effect.skipIf(process.platform === "win32")(
+    "that a disk has no room for is left out, with a warning",
+    () =>
+      Effect.gen(function*() {
+        const { cache, directory } = yield* archiveOf({ task_run: rows(10) })
+        const program = `
+        import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
+        import * as Effect from "effect/Effect"
+        const [directory, cache] = process.argv.slice(1)
+        console.log(JSON.stringify(await Effect.runPromise(Effect.scoped(Effect.flatMap(
+          ArchiveApi.make(directory, { index: "always", cache }),
+          ({ api }) => api.countMappedChildren({ flowRunId: "f1", taskId: "t1" })
+        )))))`
+        // A limit of 4 or 8 KiB, as the shell counts.
+        const limited = `trap '' XFSZ; ulimit -f 8; exec "$@"`
+        const node = [process.execPath, "--conditions=@effect-prefect/source", "--input-type=module", "-e", program]
+        const args = ["-c", limited, "sh", ...node, directory, cache]
+        const printed = execFileSync("sh", args, { encoding: "utf8", cwd: import.meta.dirname })
+        assert.include(printed, JSON.stringify({ Scheduled: 10 }))
+        assert.match(printed, /cannot be made in .* \(EIO: .*\): its tables are read into memory/)
+        assert.deepStrictEqual(indexes(cache), [])
+      })
+  )
 
   it.effect("is made in the cache where the archive has none, and used again", () =>
     Effect.gen(function*() {

@@ -357,7 +357,7 @@ describe("LocalStorage", () => {
           const few = some.slice(from, from + 7)
           const found = (mounts: ReadonlyArray<Mount>) =>
             readers(mounts).flatMap((reader) =>
-              descriptors.filter((_) => _._tag === reader.type).map((_) => JSON.stringify(reader.resolve(_)))
+              descriptors.filter((_) => _._tag === reader.type).map((_) => JSON.stringify(reader.resolve(_ as never)))
             )
           assert.deepStrictEqual(found([...few, ...others(30)]), found(few))
         }
@@ -369,7 +369,7 @@ describe("LocalStorage", () => {
         const [reader] = readers(others(count))
         const times = Array.from({ length: 5 }, () => {
           const start = process.cpuUsage()
-          for (let at = 0; at < 200; at++) reader!.resolve(local(`/elsewhere/${at}`))
+          for (let at = 0; at < 200; at++) reader!.resolve(local(`/elsewhere/${at}`) as never)
           const { system, user } = process.cpuUsage(start)
           return user + system
         })

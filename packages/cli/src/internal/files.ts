@@ -22,13 +22,28 @@ const explained: { readonly [code: string]: string } = {
   ELOOP: "its symbolic links form a loop"
 }
 
-const failed = (path: string) => (cause: unknown) => {
+/** The error of a file that cannot be written. */
+export const writeFailed = (path: string) => (cause: unknown) => {
   const code = codeOf(cause)
   return new CommandFailed({ message: `cannot write ${path} (${explained[code] ?? code})` })
 }
 
+/** Creates a folder for this user, and those above it. Node's `recursive` reports a read-only disk as ENOENT. */
+export const makeFolder = async (path: string): Promise<void> => {
+  for (let isSecond = false;; isSecond = true) {
+    try {
+      await fs.mkdir(path, { mode: 0o700 })
+      return
+    } catch (cause) {
+      if ((await statOf(path).catch(() => undefined))?.isDirectory() === true) return
+      if (codeOf(cause) !== "ENOENT" || isSecond || dirname(path) === path) throw cause
+      await makeFolder(dirname(path))
+    }
+  }
+}
+
 const attempt = <A>(path: string, body: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, CommandFailed> =>
-  Effect.tryPromise({ try: body, catch: failed(path) })
+  Effect.tryPromise({ try: body, catch: writeFailed(path) })
 
 const statOf = async (path: string): Promise<Stats | undefined> => {
   try {

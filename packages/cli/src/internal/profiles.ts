@@ -6,7 +6,7 @@ import * as fs from "node:fs/promises"
 import { dirname } from "node:path"
 import type { TomlError } from "smol-toml"
 import { CommandFailed } from "./errors.ts"
-import { codeOf } from "./files.ts"
+import { codeOf, makeFolder, writeFailed } from "./files.ts"
 import { isObject } from "./isObject.ts"
 
 /** Most users have no profiles, and then nothing is parsed. */
@@ -107,10 +107,10 @@ export const write = (file: string, { active, profiles }: Profiles): Effect.Effe
         }] as const
       )
       const text = stringify({ ...(active === undefined ? {} : { active }), profiles: Object.fromEntries(tables) })
-      await fs.mkdir(dirname(file), { recursive: true, mode: 0o700 })
+      await makeFolder(dirname(file))
       const partial = `${file}.${randomUUID()}.partial`
       await fs.writeFile(partial, `${text}\n`, { mode: 0o600, flag: "wx" })
       await fs.rename(partial, file)
     },
-    catch: (error) => new CommandFailed({ message: `cannot write ${file} (${codeOf(error)})` })
+    catch: writeFailed(file)
   })

@@ -12,6 +12,8 @@ export const codeOf = (error: unknown): string => errorCode(error) ?? "an unknow
 /** System errors that a user can act on, in words. */
 const sentences: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
+  EDQUOT: "the disk quota is used up",
+  EIO: "the disk failed, or the file would be larger than is allowed",
   EMFILE: "this process has too many open files: allow it more with ulimit -n",
   ENFILE: "this machine has too many open files",
   ENOSPC: "the disk is full",

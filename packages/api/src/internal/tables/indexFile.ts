@@ -307,6 +307,16 @@ export const fill = async (
   return digests
 }
 
+/** SQLite's results that tell of the file system, as the system's own codes. */
+const systemCodes = new Map([[8, "EROFS"], [10, "EIO"], [13, "ENOSPC"], [14, "ENOENT"]])
+
+/** An error of SQLite with the code of the system's error that caused it, which SQLite does not keep. */
+const systemError = (error: unknown): unknown => {
+  const result = (error as { readonly errcode?: number } | null)?.errcode
+  const code = result === undefined ? undefined : systemCodes.get(result & 0xff)
+  return code === undefined ? error : Object.assign(new Error(code), { code })
+}
+
 /**
  * Builds the index of some tables in a new file, and hashes the tables in the same pass. The tables are read once;
  * neither they nor the index are held in memory.
@@ -321,6 +331,8 @@ export const build = async (
   try {
     database.exec("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384")
     return await fill(database, sources, signal, onProgress)
+  } catch (error) {
+    throw systemError(error)
   } finally {
     database.close()
   }

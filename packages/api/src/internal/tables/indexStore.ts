@@ -14,6 +14,7 @@ import { homedir } from "node:os"
 import { join } from "node:path"
 import { isObject } from "../isObject.ts"
 import { chunksOf } from "./chunks.ts"
+import { causeOf, codeOf } from "./failure.ts"
 import { buildApart } from "./indexBuild.ts"
 import { type Digest, formatVersion, type Source } from "./indexFile.ts"
 
@@ -271,6 +272,9 @@ export const openCache = async (cache: string, directory: string): Promise<strin
   return own
 }
 
+/** The errors of a disk that has no room for an index, or fails. */
+const withoutRoom = new Set(["ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO"])
+
 /**
  * The path of a usable index: one beside the tables, one in the cache, or a new one in the cache; undefined when there
  * is none and none can be written, or the cache cannot be trusted.
@@ -281,7 +285,7 @@ export const find = async (
   cache: string,
   signal: AbortSignal,
   onMake: (bytes: number) => Promise<void>,
-  onUntrusted: (message: string) => Promise<void>
+  onProblem: (message: string) => Promise<void>
 ): Promise<string | undefined> => {
   const own = await ownFolder(cache, directory).catch((error: unknown) => {
     if (error instanceof UntrustedCache) return error
@@ -290,7 +294,7 @@ export const find = async (
   const beside = await findFresh(indexKind, directory, sources, typeof own === "string" ? own : undefined, signal)
   if (beside !== undefined) return beside.path
   if (typeof own !== "string") {
-    await onUntrusted(own.message)
+    await onProblem(own.message)
     return undefined
   }
   const cached = join(own, "index")
@@ -305,6 +309,14 @@ export const find = async (
   let bytes = 0
   for (const { path } of sources) bytes += (await stat(path)).size
   await onMake(bytes)
-  await make(cached, sources, own, signal)
+  try {
+    await make(cached, sources, own, signal)
+  } catch (error) {
+    if (!withoutRoom.has(codeOf(error))) throw error
+    await onProblem(
+      `the index of ${directory} cannot be made in ${cache} (${causeOf(error)}): its tables are read into memory`
+    )
+    return undefined
+  }
   return join(cached, ArchiveFormat.indexFile)
 }
