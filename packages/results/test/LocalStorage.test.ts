@@ -304,21 +304,21 @@ describe("LocalStorage", () => {
 
   describe("of very many mounts", () => {
     const mounts = [
-      ...[
-        "/",
-        ".",
-        "~",
-        "/srv/a",
-        "/srv/a/b",
-        "srv/a",
-        "C:\\x",
-        "C:\\",
-        "\\\\host\\share",
-        "s3://b",
-        "s3://b/p/q",
-        "s3://c"
-      ],
-      ...["/", "/srv/a/", "//srv//a"]
+      "/",
+      ".",
+      "~",
+      "/srv/a",
+      "/srv/a/b",
+      "srv/a",
+      "C:\\x",
+      "C:\\",
+      "\\\\host\\share",
+      "s3://b",
+      "s3://b/p/q",
+      "s3://c",
+      "/",
+      "/srv/a/",
+      "//srv//a"
     ].map((from, at) => ({ from, to: `/to/${at}` }))
     const encoded = ["s3://b", "s3://d", "/srv/a", "/srv/e"].map((from, at) => ({
       from,
