@@ -28,6 +28,7 @@ import type {
   TaskRunSummary
 } from "./Backend.ts"
 import * as Pages from "./internal/pages.ts"
+import * as Sorting from "./internal/sorting.ts"
 import { canonicalUuid } from "./internal/uuids.ts"
 import { MalformedResponse, PrefectApiError } from "./PrefectApiError.ts"
 
@@ -235,11 +236,17 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
         () => foreign("taskRunBySlug")
       ),
     firstTaskRunOfEachTask: (flowRunId) =>
-      Effect.filterOrFail(
-        queries.firstTaskRunOfEachTask(flowRunId),
-        (views) => views.every((view) => isOwned({ flowRunId }, { flowRunId: view.flowRunId })),
-        () => foreign("firstTaskRunOfEachTask")
-      ),
+      Effect.tap(queries.firstTaskRunOfEachTask(flowRunId), (views) => {
+        let isForeign = false
+        const look = (view: TaskRunView) => {
+          isForeign = !isOwned({ flowRunId }, { flowRunId: view.flowRunId })
+          return isForeign
+        }
+        return Effect.flatMap(
+          Sorting.visited(views, look),
+          () => isForeign ? Effect.fail(foreign("firstTaskRunOfEachTask")) : Effect.void
+        )
+      }),
     // Some backends learn their name from the first response.
     get backendName() {
       return backend.name

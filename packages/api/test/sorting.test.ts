@@ -4,7 +4,8 @@ import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { atOnce, mapped, sorted, sortSteps } from "../src/internal/sorting.ts"
+import { vi } from "vitest"
+import { atOnce, filtered, mapped, sorted, sortSteps, visited } from "../src/internal/sorting.ts"
 
 /** A number that looks random, the same in each run. */
 const scattered = (index: number): number => (Math.imul(index, 2_654_435_761) >>> 0) % 65_521
@@ -65,6 +66,57 @@ it.effect("sorted and mapped change neither order nor length of long lists", () 
     const list = items(atOnce + 3, scattered)
     assert.deepStrictEqual(yield* sorted(list, byKey), list.toSorted(byKey))
     assert.deepStrictEqual(yield* mapped(list, ({ key }, at) => key + at), list.map(({ key }, at) => key + at))
+  }))
+
+it.effect("visited and filtered see each item from a position on, in order, until they are told to stop", () =>
+  Effect.gen(function*() {
+    const list = Array.from({ length: 2 * atOnce + 3 }, (_, at) => at)
+    const isOdd = (item: number) => item % 2 === 1
+    assert.deepStrictEqual(yield* filtered(list, isOdd), list.filter(isOdd))
+    for (const [from, last] of [[0, atOnce - 1], [0, atOnce], [5, 2 * atOnce], [5, list.length - 1]] as const) {
+      const seen: Array<number> = []
+      yield* visited(list, (item, at) => {
+        seen.push(item, at)
+        return item === last
+      }, from)
+      assert.deepStrictEqual(seen, list.slice(from, last + 1).flatMap((item) => [item, item]))
+    }
+  }))
+
+it.live("each query that looks at many rows shares the turn as it goes", () =>
+  Effect.gen(function*() {
+    const many = 3 * atOnce
+    const rows = (count: number, flowRunId: string) =>
+      Array.from({ length: count }, (_, index) => ({
+        id: `${flowRunId} ${index}`,
+        flow_run_id: flowRunId,
+        task_id: "t",
+        map_index: index,
+        serialized_state: { type: "Success" }
+      }))
+    const api = yield* PrefectApi.pipe(Effect.provide(MemoryApi.layer({
+      task: [{ id: "t", slug: "slug" }],
+      task_run: [...rows(many, "f"), ...rows(3, "short")]
+    })))
+    const queries: Record<string, (flowRunId: string) => Effect.Effect<unknown, unknown>> = {
+      first: api.firstTaskRunOfEachTask,
+      mapped: api.mappedTaskIds,
+      counts: (flowRunId) => api.countMappedChildren({ flowRunId, taskId: "t" }),
+      slug: (flowRunId) => api.taskRunBySlug({ flowRunId, taskSlug: "slug", mapIndex: 1 }),
+      states: (flowRunId) => Stream.runCount(api.taskRuns({ flowRunId, states: ["Failed"] }))
+    }
+    const looks = Effect.fnUntraced(function*(query: Effect.Effect<unknown, unknown>) {
+      const clock = vi.spyOn(performance, "now")
+      return yield* query.pipe(
+        Effect.map(() => clock.mock.calls.length),
+        Effect.ensuring(Effect.sync(() => clock.mockRestore()))
+      )
+    })
+    for (const [name, query] of Object.entries(queries)) {
+      yield* query("f")
+      const few = yield* looks(query("short"))
+      assert.isAtLeast(yield* looks(query("f")), few + 2, name)
+    }
   }))
 
 it.live("no listing of a backend lets the engine sort more rows at once", () =>

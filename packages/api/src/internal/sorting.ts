@@ -56,29 +56,62 @@ function* mergeSteps<A>(
   return merged
 }
 
-/** Sorts stably, while other work has its turns. */
-export const sorted = <A>(list: ReadonlyArray<A>, order: (left: A, right: A) => number): Effect.Effect<Array<A>> =>
-  Effect.suspend(() => isShort(list) ? Effect.succeed(list.toSorted(order)) : sortedInTurns(list, order))
+/** Does something in steps, while other work has its turns between them. */
+const inTurns = <A>(make: () => Generator<undefined, A>): Effect.Effect<A> =>
+  Effect.suspend(() => {
+    const steps = make()
+    const step = steps.next()
+    return step.done === true ? Effect.succeed(step.value) : goOn(steps)
+  })
 
-const sortedInTurns = Effect.fnUntraced(function*<A>(list: ReadonlyArray<A>, order: (left: A, right: A) => number) {
-  const steps = sortSteps(list, order)
+const goOn = Effect.fnUntraced(function*<A>(steps: Generator<undefined, A>) {
   for (;;) {
+    if (Turn.isLong()) yield* Turn.next
     const step = steps.next()
     if (step.done === true) return step.value
-    if (Turn.isLong()) yield* Turn.next
   }
 })
+
+/** Sorts stably, while other work has its turns. */
+export const sorted = <A>(list: ReadonlyArray<A>, order: (left: A, right: A) => number): Effect.Effect<Array<A>> =>
+  inTurns(() => sortSteps(list, order))
+
+/** Calls back with the items from one position until a call returns true, while other work has its turns. */
+export const visited = <A>(
+  list: ReadonlyArray<A>,
+  visit: (item: A, at: number) => boolean | void,
+  from = 0
+): Effect.Effect<void> => inTurns(() => visitSteps(list, visit, from))
+
+function* visitSteps<A>(
+  list: ReadonlyArray<A>,
+  visit: (item: A, at: number) => boolean | void,
+  from: number
+): Generator<undefined, void> {
+  for (let at = from; at < list.length; at++) {
+    if (visit(list[at]!, at) === true) return
+    if ((at - from + 1) % atOnce === 0) yield
+  }
+}
+
+/** The items for which something is true, while other work has its turns. */
+export const filtered = <A>(
+  list: ReadonlyArray<A>,
+  isWanted: (item: A, at: number) => boolean
+): Effect.Effect<Array<A>> =>
+  Effect.suspend(() => {
+    const found: Array<A> = []
+    const keep = (item: A, at: number) => {
+      if (isWanted(item, at)) found.push(item)
+    }
+    return Effect.as(visited(list, keep), found)
+  })
 
 /** Makes something of each item, while other work has its turns. */
 export const mapped = <A, B>(list: ReadonlyArray<A>, make: (item: A, at: number) => B): Effect.Effect<Array<B>> =>
   Effect.suspend(() => isShort(list) ? Effect.succeed(list.map(make)) : mappedInTurns(list, make))
 
-const mappedInTurns = Effect.fnUntraced(function*<A, B>(list: ReadonlyArray<A>, make: (item: A, at: number) => B) {
+const mappedInTurns = <A, B>(list: ReadonlyArray<A>, make: (item: A, at: number) => B): Effect.Effect<Array<B>> => {
   const out: Array<B> = []
-  while (out.length < list.length) {
-    if (Turn.isLong()) yield* Turn.next
-    const end = Math.min(list.length, out.length + atOnce)
-    while (out.length < end) out.push(make(list[out.length]!, out.length))
-  }
-  return out
-})
+  return Effect.as(visited(list, (item, at) => void out.push(make(item, at))), out)
+}

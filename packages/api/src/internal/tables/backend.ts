@@ -20,26 +20,35 @@ const fail = (operation: string, reason: Errors.Reason) =>
   Effect.fail(new Errors.PrefectApiError({ operation, reason }))
 const malformed = (operation: string, detail: string) => fail(operation, new Errors.MalformedResponse({ detail }))
 
-/**
- * One page of a sorted list: the matching entries from `start` on.
- */
+interface FoundPage<E> {
+  readonly entries: ReadonlyArray<E>
+  /** The last entry, if others follow the page. */
+  readonly next: E | undefined
+}
+
+/** One page of a sorted list: the matching entries from `start` on, which may be few among many. */
 const pageOf = <E extends Index.Entry>(
   sorted: ReadonlyArray<E>,
   start: number,
   limit: number,
   isWanted: (entry: E) => boolean,
   isEnd: (entry: E) => boolean = () => false
-): { readonly entries: ReadonlyArray<E>; readonly next: E | undefined } => {
-  const entries: Array<E> = []
-  for (let at = start; at < sorted.length; at++) {
-    const entry = sorted[at]!
-    if (isEnd(entry)) break
-    if (!isWanted(entry)) continue
-    if (entries.length === limit) return { entries, next: entries.at(-1) }
-    entries.push(entry)
-  }
-  return { entries, next: undefined }
-}
+): Effect.Effect<FoundPage<E>> =>
+  Effect.suspend(() => {
+    const entries: Array<E> = []
+    let next: E | undefined
+    const look = (entry: E): boolean => {
+      if (isEnd(entry)) return true
+      if (!isWanted(entry)) return false
+      if (entries.length === limit) {
+        next = entries.at(-1)
+        return true
+      }
+      entries.push(entry)
+      return false
+    }
+    return Effect.map(Sorting.visited(sorted, look, start), () => ({ entries, next }))
+  })
 
 /** A cursor is the last entry of the previous page, which contains all sort keys of the list. */
 const startOf = <E extends Index.Entry>(
@@ -56,11 +65,9 @@ const idsOf = (
 ): Effect.Effect<ReadonlyArray<string>> => {
   const range = uuidRange(prefix)
   if (range === undefined) return Effect.succeed([])
-  const found: Array<string> = []
-  for (const id of ids) if (range.first <= id && id <= range.last && isUuid(id)) found.push(id)
-  return Effect.map(
-    Sorting.sorted(found, (left, right) => left < right ? -1 : left > right ? 1 : 0),
-    (sorted) => sorted.slice(0, limit)
+  return Sorting.filtered([...ids], (id) => range.first <= id && id <= range.last && isUuid(id)).pipe(
+    Effect.flatMap((found) => Sorting.sorted(found, (left, right) => left < right ? -1 : left > right ? 1 : 0)),
+    Effect.map((sorted) => sorted.slice(0, limit))
   )
 }
 
@@ -129,6 +136,26 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
       (found) => Decoders.decodeAll(table, decode, found, (_, at) => entries[at]!.id)
     )
 
+  const viewsPage = (
+    operation: string,
+    index: Index.TaskRunIndex,
+    page: Effect.Effect<FoundPage<Index.TaskRunEntry>>
+  ) =>
+    Effect.flatMap(
+      page,
+      ({ entries, next }) => Effect.map(views(operation, index, entries), (items) => ({ items, next: cursorOf(next) }))
+    )
+
+  const modelsPage = <A>(
+    table: Index.TableName,
+    decode: Decoders.Decoder<A>,
+    page: Effect.Effect<FoundPage<Index.Entry>>
+  ) =>
+    Effect.flatMap(
+      page,
+      ({ entries, next }) => Effect.map(models(table, decode, entries), (items) => ({ items, next: cursorOf(next) }))
+    )
+
   const single = <A>(
     operation: string,
     table: Index.TableName,
@@ -188,50 +215,61 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
 
     taskRunBySlug: (query) =>
       Effect.flatMap(taskRuns, (index) =>
-        one(
-          "taskRunBySlug",
-          describeBySlug(query),
-          index,
-          index.byFlowRun.get(query.flowRunId).filter((entry) =>
-            entry.mapIndex === query.mapIndex && entry.taskId !== null &&
-            index.slugs.get(entry.taskId) === query.taskSlug
-          )
+        Effect.flatMap(
+          Sorting.filtered(
+            index.byFlowRun.get(query.flowRunId),
+            (entry) =>
+              entry.mapIndex === query.mapIndex && entry.taskId !== null &&
+              index.slugs.get(entry.taskId) === query.taskSlug
+          ),
+          (entries) => one("taskRunBySlug", describeBySlug(query), index, entries)
         )),
 
     firstTaskRunOfEachTask: (flowRunId) =>
       Effect.flatMap(taskRuns, (index) => {
         const all = index.byFlowRun.get(flowRunId)
-        const first = all.filter((entry, at) => entry.taskId === null || entry.taskId !== all[at - 1]?.taskId)
+        const first = Sorting.filtered(
+          all,
+          (entry, at) => entry.taskId === null || entry.taskId !== all[at - 1]?.taskId
+        )
         const slugOf = (entry: Index.TaskRunEntry) =>
           entry.taskId === null ? null : index.slugs.get(entry.taskId) ?? null
-        const bySlug = Sorting.sorted(first, (left, right) => {
+        const bySlug = (left: Index.TaskRunEntry, right: Index.TaskRunEntry) => {
           const leftSlug = slugOf(left)
           const rightSlug = slugOf(right)
           if (leftSlug === null || rightSlug === null) {
             return Number(leftSlug === null) - Number(rightSlug === null) || Index.byTaskAndMapIndex(left, right)
           }
           return compareCodePoints(leftSlug, rightSlug) || Index.byTaskAndMapIndex(left, right)
-        })
-        return Effect.flatMap(bySlug, (entries) => views("firstTaskRunOfEachTask", index, entries))
+        }
+        return first.pipe(
+          Effect.flatMap((entries) => Sorting.sorted(entries, bySlug)),
+          Effect.flatMap((entries) => views("firstTaskRunOfEachTask", index, entries))
+        )
       }),
 
     mappedTaskIds: (flowRunId) =>
-      Effect.map(taskRuns, (index) => {
+      Effect.flatMap(taskRuns, (index) => {
         const ids = new Set<string>()
-        for (const { mapIndex, taskId } of index.byFlowRun.get(flowRunId)) {
+        const look = ({ mapIndex, taskId }: Index.TaskRunEntry) => {
           if (mapIndex >= 0 && taskId !== null) ids.add(taskId)
         }
-        return ids
+        return Effect.as(Sorting.visited(index.byFlowRun.get(flowRunId), look), ids)
       }),
 
     countMappedChildren: ({ flowRunId, taskId }) =>
-      Effect.map(taskRuns, (index) => {
+      Effect.flatMap(taskRuns, (index) => {
         const all = index.byFlowRun.get(flowRunId)
         const counts = new Map<string, number>()
-        for (let at = firstOf(all, taskId, -1); all[at]?.taskId === taskId; at++) {
-          counts.set(all[at]!.state, (counts.get(all[at]!.state) ?? 0) + 1)
+        const count = (entry: Index.TaskRunEntry) => {
+          if (entry.taskId !== taskId) return true
+          counts.set(entry.state, (counts.get(entry.state) ?? 0) + 1)
+          return false
         }
-        return Object.fromEntries(counts)
+        return Effect.map(
+          Sorting.visited(all, count, firstOf(all, taskId, -1)),
+          () => Object.fromEntries(counts)
+        )
       }),
 
     flowRun: (flowRunId) =>
@@ -286,10 +324,7 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
         const all = index.byFlowRun.get(flowRunId)
         const start = cursor === undefined ? firstOf(all, taskId, after) : startOf(all, cursor, Index.byTaskAndMapIndex)
         const page = pageOf(all, start, limit, () => true, (entry) => entry.taskId !== taskId)
-        return Effect.map(
-          views("taskRunsOfTask", index, page.entries),
-          (items) => ({ items, next: cursorOf(page.next) })
-        )
+        return viewsPage("taskRunsOfTask", index, page)
       }),
 
     taskRunsPage: ({ flowRunId, mapped, states, taskSlug }, { cursor, limit }) =>
@@ -304,11 +339,11 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
             (mapped === undefined || mapped === (entry.mapIndex >= 0)) &&
             (taskSlug === undefined || entry.taskId !== null && index.slugs.get(entry.taskId) === taskSlug)
         )
-        return Effect.map(views("taskRuns", index, page.entries), (items) => ({ items, next: cursorOf(page.next) }))
+        return viewsPage("taskRuns", index, page)
       }),
 
     taskRunSummariesPage: ({ after, flowRunId, taskId }, { cursor, limit }) =>
-      Effect.map(taskRuns, (index) => {
+      Effect.flatMap(taskRuns, (index) => {
         const all = index.byFlowRun.get(flowRunId)
         const start = cursor !== undefined
           ? startOf(all, cursor, Index.byTaskAndMapIndex)
@@ -316,8 +351,8 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
           ? 0
           : firstOf(all, taskId, after ?? -Infinity)
         const page = pageOf(all, start, limit, () => true, (entry) => taskId !== undefined && entry.taskId !== taskId)
-        return {
-          items: page.entries.map((entry) => ({
+        return Effect.map(page, ({ entries, next }) => ({
+          items: entries.map((entry) => ({
             taskRunId: entry.id,
             taskId: entry.taskId,
             mapIndex: entry.mapIndex,
@@ -325,8 +360,8 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
             startTime: isoText(entry.startTime),
             endTime: isoText(entry.endTime)
           })),
-          next: cursorOf(page.next)
-        }
+          next: cursorOf(next)
+        }))
       }),
 
     siblingsPage: ({ flowRunId, taskId, taskRunId }, { cursor, limit }) =>
@@ -343,7 +378,7 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
           (entry) => entry.id !== taskRunId,
           (entry) => entry.taskId !== taskId
         )
-        return Effect.map(views("siblings", index, page.entries), (items) => ({ items, next: cursorOf(page.next) }))
+        return viewsPage("siblings", index, page)
       }),
 
     flowRunsPage: Effect.fnUntraced(function*({ flowId, flowName, nameContains: part, states }, { cursor, limit }) {
@@ -351,29 +386,28 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
       let named: ReadonlySet<string> | undefined
       if (flowName !== undefined) {
         const all = yield* flows
-        named = new Set(all.sorted.filter((flow) => flow.name === flowName).map((flow) => flow.id))
+        named = new Set((yield* Sorting.filtered(all.sorted, ({ name }) => name === flowName)).map(({ id }) => id))
       }
-      const page = pageOf(
-        sorted,
-        startOf(sorted, cursor, Index.newestFirst),
-        limit,
-        (entry) =>
-          (flowId === undefined || entry.flowId === flowId) &&
-          (named === undefined || entry.flowId !== null && named.has(entry.flowId)) &&
-          (part === undefined || nameContains(entry.name, part)) &&
-          (states === undefined || states.includes(entry.state))
+      return yield* modelsPage(
+        "flow_run",
+        Decoders.decodeFlowRun,
+        pageOf(
+          sorted,
+          startOf(sorted, cursor, Index.newestFirst),
+          limit,
+          (entry) =>
+            (flowId === undefined || entry.flowId === flowId) &&
+            (named === undefined || entry.flowId !== null && named.has(entry.flowId)) &&
+            (part === undefined || nameContains(entry.name, part)) &&
+            (states === undefined || states.includes(entry.state))
+        )
       )
-      const items = yield* models("flow_run", Decoders.decodeFlowRun, page.entries)
-      return { items, next: cursorOf(page.next) }
     }),
 
     flowsPage: ({ cursor, limit }) =>
       Effect.flatMap(flows, ({ sorted }) => {
         const page = pageOf(sorted, startOf(sorted, cursor, Index.newestFirst), limit, () => true)
-        return Effect.map(models("flow", Decoders.decodeFlow, page.entries), (items) => ({
-          items,
-          next: cursorOf(page.next)
-        }))
+        return modelsPage("flow", Decoders.decodeFlow, page)
       }),
 
     logsPage: ({ after, flowRunId, level, taskRunId }, { cursor, limit }) =>
@@ -394,25 +428,24 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
           limit,
           (entry) => isWantedLevel(entry.level) && (flowRunId === undefined || entry.flowRunId === flowRunId)
         )
-        return Effect.map(
-          models("log", Decoders.decodeLog, page.entries),
-          (items) => ({ items, next: cursorOf(page.next) })
-        )
+        return modelsPage("log", Decoders.decodeLog, page)
       }),
 
     artifactsPage: Effect.fnUntraced(function*({ flowRunId, taskRunId }, { cursor, limit }) {
       const index = yield* artifacts
       const list = taskRunId === undefined ? index.sorted : index.byTaskRun.get(taskRunId)
       const runs = flowRunId === undefined ? undefined : yield* taskRuns
-      const page = pageOf(
-        list,
-        startOf(list, cursor, Index.oldestFirst),
-        limit,
-        (entry) =>
-          runs === undefined || runs.byId.get(entry.taskRunId).some((taskRun) => taskRun.flowRunId === flowRunId)
+      return yield* modelsPage(
+        "task_run_artifact",
+        Decoders.decodeArtifact,
+        pageOf(
+          list,
+          startOf(list, cursor, Index.oldestFirst),
+          limit,
+          (entry) =>
+            runs === undefined || runs.byId.get(entry.taskRunId).some((taskRun) => taskRun.flowRunId === flowRunId)
+        )
       )
-      const items = yield* models("task_run_artifact", Decoders.decodeArtifact, page.entries)
-      return { items, next: cursorOf(page.next) }
     })
   }
   const all = Effect.all([taskRuns, flowRuns, flows, logs, artifacts, taskRunStates, flowRunStates, edges], {

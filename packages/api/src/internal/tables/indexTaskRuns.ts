@@ -70,9 +70,9 @@ type SummaryColumns = readonly [
   task?: Key
 ]
 
-/** How many rows, tasks and summaries are read before others have a turn: 2 to 10 ms of work. */
-export const rowsAtOnce = 2_048
-const tasksAtOnce = 256
+/** How many rows, tasks and summaries are read before others have a turn: 2 to 10 ms of work. A task is a query or two. */
+const rowsAtOnce = 2_048
+export const tasksAtOnce = 128
 const summariesAtOnce = 512
 
 /** A position in the order of (task, map index, id, place). */

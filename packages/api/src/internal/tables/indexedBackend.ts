@@ -51,7 +51,7 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
       while (tasks.length < entries.length) {
         if (tasks.length > 0) yield* Turn.share
         yield* reader.query(operation, () => {
-          for (const { task } of entries.slice(tasks.length, tasks.length + IndexTaskRuns.rowsAtOnce)) {
+          for (const { task } of entries.slice(tasks.length, tasks.length + IndexTaskRuns.tasksAtOnce)) {
             tasks.push(taskOf(task))
           }
         })

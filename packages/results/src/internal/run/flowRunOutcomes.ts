@@ -1,5 +1,6 @@
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as Turn from "@effect-prefect/core/Turn"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -34,23 +35,33 @@ export const flowRunOutcomes = (services: Services, flowRunId: string): Stream.S
         if (isAlone(view)) return load(services, Stream.fromArray(group))
         return Children.isParent(view) && view.taskId !== null ? ofParent(services, view) : ofTask(services, view)
       })
-      return Stream.unwrap(Effect.map(Progress.Current, (callbacks) => {
-        callbacks?.onStart(expected(first, isAlone))
-        return outcomes
-      }))
+      return Stream.unwrap(Effect.flatMap(Progress.Current, (callbacks) =>
+        callbacks === undefined
+          ? Effect.succeed(outcomes)
+          : Effect.map(expected(first, isAlone), (count) => {
+            callbacks.onStart(count)
+            return outcomes
+          })))
     }
   ))
 
+/** The number of task runs that are counted without giving way. */
+const countedAtOnce = 4_096
+
 /** The number of results to load: those of parents are assembled. */
-const expected = (views: ReadonlyArray<TaskRunView>, isAlone: (view: TaskRunView) => boolean): number | null => {
+const expected = Effect.fnUntraced(function*(
+  views: ReadonlyArray<TaskRunView>,
+  isAlone: (view: TaskRunView) => boolean
+): Effect.fn.Return<number | null> {
   let sum = 0
-  for (const view of views) {
+  for (const [at, view] of views.entries()) {
+    if (at % countedAtOnce === countedAtOnce - 1) yield* Turn.share
     const own = isAlone(view) ? 1 : Children.isParent(view) ? Children.expectedOf(view) : null
     if (own === null) return null
     sum += own
   }
   return sum
-}
+})
 
 /** The number of task runs without children that are loaded together before the next ones are looked at. */
 const maxGroup = 64
