@@ -289,7 +289,8 @@ class MadeItems implements Items {
 
 /**
  * The first level of a value's projection, for showing a large value level by level. Its items can be passed to `level`
- * in turn. Throws a `FormatError` when the `toJSON` of a value fails.
+ * in turn. Throws a `FormatError` when the `toJSON` of a value fails. A key that was deleted from an object of more than
+ * 32 768 keys since its decoding is still listed, with an undefined item.
  *
  * @category projecting
  * @since 0.1.0

@@ -70,7 +70,6 @@ describe("the keys of a large object", () => {
         assert.isTrue(isSame(listed, Object.keys(expected)))
         assert.strictEqual(ObjectKeys.known(object), listed)
         assert.isFalse(Object.isExtensible(object))
-        assert.isTrue(Object.isExtensible(structuredClone(object)))
       })
     }
   }
@@ -100,6 +99,7 @@ describe("the keys of a large object", () => {
     assert.isUndefined(knownKeys(copy))
     Object.assign(copy, { more: 1 })
     assert.lengthOf(keysOf(copy), count + 1)
+    assert.isTrue(Object.isExtensible(structuredClone(value[0])))
   })
 })
 

@@ -45,8 +45,11 @@ export interface Options {
   readonly registry: ClassRegistry.ClassRegistry
 }
 
+/** Other runtimes with a `process` may lack the module, or know no limit. */
+const v8 = globalThis.process?.getBuiltinModule?.("node:v8") as Partial<typeof import("node:v8")> | undefined
+
 /** The bytes that V8 may use for its heap; unknown in a browser. */
-const heapLimit = globalThis.process?.getBuiltinModule?.("node:v8").getHeapStatistics().heap_size_limit ?? Infinity
+const heapLimit = v8?.getHeapStatistics?.().heap_size_limit || Infinity
 
 /** The most of it that is for new objects, which hold no result for long. */
 const youngGeneration = 192 * 1024 * 1024

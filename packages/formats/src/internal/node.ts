@@ -10,7 +10,10 @@ export const zlib = builtin?.("node:zlib")
 
 export const crypto = builtin?.("node:crypto")
 
+/** Other runtimes with a `process` may lack the module, or know no limit. */
+const v8 = builtin?.("node:v8") as Partial<typeof import("node:v8")> | undefined
+
 /** The bytes that V8 may use for its heap; unknown in a browser. */
-export const heapLimit: number = builtin?.("node:v8").getHeapStatistics().heap_size_limit ?? Infinity
+export const heapLimit: number = v8?.getHeapStatistics?.().heap_size_limit || Infinity
 
 export const workerThreads = builtin?.("node:worker_threads")
