@@ -9,7 +9,7 @@ import { type Failure, run } from "./api.ts"
 import { Search, Select } from "./pages/flowRuns.tsx"
 import { Alert, Empty, Loading, PassedOver, Stop, Stopped, useWidth, useZone } from "./parts.tsx"
 import { href, useAddress } from "./router.ts"
-import { plural, timeText, visible, withoutAnsi } from "./text.ts"
+import { mostShown, plural, shownPart, timeText, visibleAll, withoutAnsi } from "./text.ts"
 
 const levels = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] as const
 const rankOf = (level: string | null | undefined): number => {
@@ -26,7 +26,7 @@ const maxLines = 200
 
 /** The message for display: without a terminal's colours, and with invisible characters made visible. */
 const textOf = (line: LogLine): string => {
-  const text = visible(withoutAnsi(line.message ?? ""), true)
+  const text = visibleAll(withoutAnsi(line.message ?? ""), true)
   return text.endsWith("\n") ? text.slice(0, -1) : text
 }
 
@@ -34,17 +34,20 @@ const textOf = (line: LogLine): string => {
 const extentOf = (text: string): { readonly lines: number; readonly end: number } => {
   let lines = 1
   for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) {
+    if (at > mostShown) break
     if (lines === maxLines) return { lines: maxLines + 1, end: at }
     lines++
   }
-  return { lines, end: text.length }
+  return { lines, end: Math.min(text.length, mostShown) }
 }
 
-/** A message of very many lines is shown in part; the search finds the rest too. */
+/** A message of very many lines or characters is shown in part; the search finds the rest too. */
 const cut = (text: string): string => {
-  const { end } = extentOf(text)
+  const { end, lines } = extentOf(text)
   return end === text.length
     ? text
+    : lines <= maxLines
+    ? shownPart(text)
     : `${text.slice(0, end)}\n… ${plural(text.slice(end + 1).split("\n").length, "more line")}`
 }
 

@@ -258,8 +258,7 @@ export const Size = ({ bytes }: { readonly bytes: number | null }) =>
 /** The JSON of parameters and the like, indented, in a block that can be expanded when it is long. */
 export const JsonBlock = ({ value }: { readonly value: unknown }) => {
   const text = JSON.stringify(value, null, 2) ?? "null"
-  const shown = text.length > 100_000 ? `${text.slice(0, 100_000)}\n…` : text
-  return <pre class="json" tabIndex={0}>{visible(shown, true)}</pre>
+  return <pre class="json" tabIndex={0}>{visible(text, true)}</pre>
 }
 
 /** Runs after the element is on the page, with its width whenever it changes. */

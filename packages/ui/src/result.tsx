@@ -6,7 +6,7 @@ import { useQuery } from "./data.ts"
 import { DataTable } from "./dataTable.tsx"
 import { Alert, Copy, Facts, Size, Waiting } from "./parts.tsx"
 import { setQuery, useAddress } from "./router.ts"
-import { blocksOf, plural, visible } from "./text.ts"
+import { blocksOf, plural, visible, visibleAll } from "./text.ts"
 import { Tree } from "./tree.tsx"
 
 const storageNames: Readonly<Record<string, string>> = {
@@ -123,7 +123,7 @@ const Text = (
   <>
     <div role="document" aria-label="Text" class="text-block" tabIndex={0}>
       <pre>
-        {blocksOf(visible(result.text ?? "", true)).map((block, i) => <span key={i} class="text-lines">{block}</span>)}
+        {blocksOf(visibleAll(result.text ?? "", true)).map((block, i) => <span key={i} class="text-lines">{block}</span>)}
       </pre>
     </div>
     {(result.size ?? 0) > (result.text ?? "").length

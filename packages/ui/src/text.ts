@@ -7,7 +7,7 @@ const invisibleAll = /[\p{Cc}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u
  * Text with control and bidirectional characters made visible, which would otherwise hide or reorder it. Line ends and
  * tabs are kept with `multiline`.
  */
-export const visible = (text: string, multiline = false): string =>
+export const visibleAll = (text: string, multiline = false): string =>
   !invisible.test(text) ? text : text.replace(invisibleAll, (character) => {
     if (multiline && (character === "\n" || character === "\t")) return character
     const code = character.codePointAt(0) ?? 0
@@ -17,6 +17,18 @@ export const visible = (text: string, multiline = false): string =>
       ? "\u2421"
       : `\u2039U+${code.toString(16).toUpperCase().padStart(4, "0")}\u203a`
   })
+
+/** The characters of one text that are shown. A browser takes minutes to lay out a line of megabytes. */
+export const mostShown = 100_000
+
+/** A text, or its beginning and how many more characters there are. */
+export const shownPart = (text: string): string =>
+  text.length <= mostShown
+    ? text
+    : `${text.slice(0, mostShown)}\u2026 (${plural(text.length - mostShown, "more character")})`
+
+/** The same of no more of a text than a browser can lay out at once. */
+export const visible = (text: string, multiline = false): string => visibleAll(shownPart(text), multiline)
 
 /** Text without the colours and cursor movements of terminals. */
 export const withoutAnsi = (text: string): string => text.replace(/\p{Cc}\[[0-9;?]{0,32}[ -/]{0,8}[@-~]/gu, "")

@@ -12,7 +12,7 @@ import {
   nextFailed
 } from "../src/heatMapData.ts"
 import { maxHeight, reveal, rowAt, scrollHeight, topOf } from "../src/scroll.ts"
-import { blocksOf, durationText, tickStep, tickText, timeText, visible, withoutAnsi } from "../src/text.ts"
+import { blocksOf, cellText, durationText, tickStep, tickText, timeText, visible, withoutAnsi } from "../src/text.ts"
 import { entryAt, type OpenNode, pointer, rowOf, segmentsOf } from "../src/treeRows.ts"
 
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
@@ -130,6 +130,13 @@ describe("text", () => {
     assert.strictEqual(visible("a\nb"), "a␊b")
     assert.strictEqual(visible("a\nb", true), "a\nb")
     assert.strictEqual(withoutAnsi("\u001b[31mred\u001b[0m"), "red")
+  })
+  it("shows no more of it than a browser can lay out, and says so", () => {
+    const long = "x".repeat(100_000)
+    assert.strictEqual(visible(long), long)
+    assert.strictEqual(visible(`${long}yz`), `${long}… (2 more characters)`)
+    assert.isBelow(visible("\0".repeat(2 ** 24), true).length, 100_100)
+    assert.isBelow(cellText({ x: "y".repeat(2 ** 24) }).length, 100_100)
   })
   it("shows times and durations", () => {
     assert.strictEqual(timeText("2022-03-01T12:00:08.5+00:00", "UTC"), "2022-03-01 12:00:08")
