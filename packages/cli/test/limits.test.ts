@@ -139,6 +139,18 @@ describe("with a bucket", () => {
       assert.strictEqual(most(), 1)
     }))
 
+  it("--concurrency 1 reads one object at a time: ui", () =>
+    withStore(async (args, most, urls) => {
+      const begin = (words: ReadonlyArray<string>) => startHere(words, credentials)
+      await using page = await openPage(begin, ...args, "--concurrency", "1")
+      const answer = await fetch(`${page.url}/api/task-runs/${uuid(0)}/children/outcomes`, {
+        headers: { authorization: `Bearer ${page.token}` }
+      })
+      assert.lengthOf((await answer.text()).trim().split("\n"), 3)
+      assert.deepStrictEqual([...urls].toSorted(), ["/b/1", "/b/2", "/b/3"])
+      assert.strictEqual(most(), 1)
+    }))
+
   it("reads several at a time without it", () =>
     withStore(async (args, most) => {
       const ran = await run(["task-run", "mapped", uuid(0), "--json", ...args], credentials)

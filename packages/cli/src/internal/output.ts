@@ -30,13 +30,12 @@ export class Output extends Context.Service<Output, {
   readonly stderr: Sink
 }>()("effect-prefect/Output") {}
 
-/** As most programs decide it: by NO_COLOR, FORCE_COLOR and the terminal's own description. */
-const colorsOf = (stream: tty.WriteStream): Colors => {
-  if (process.env["NO_COLOR"] !== undefined && process.env["NO_COLOR"] !== "") return "none"
-  const force = process.env["FORCE_COLOR"]
-  if (force === "0" || force === "false") return "none"
-  if (force === undefined && (stream.isTTY !== true || process.env["TERM"] === "dumb")) return "none"
-  return force === "3" || /^(?:truecolor|24bit)$/i.test(process.env["COLORTERM"] ?? "") ? "full" : "basic"
+/** As most programs decide it: by NO_COLOR, FORCE_COLOR and the terminal's own description. Empty ones are not set. */
+export const colorsOf = (isTerminal: boolean, env: NodeJS.ProcessEnv): Colors => {
+  const force = env["FORCE_COLOR"] ?? ""
+  if ((env["NO_COLOR"] ?? "") !== "" || force === "0" || force === "false") return "none"
+  if (force === "" && (!isTerminal || env["TERM"] === "dumb")) return "none"
+  return force === "3" || /^(?:truecolor|24bit)$/i.test(env["COLORTERM"] ?? "") ? "full" : "basic"
 }
 
 const sink = (stream: tty.WriteStream, name: string): Sink => {
@@ -61,7 +60,7 @@ const sink = (stream: tty.WriteStream, name: string): Sink => {
   const write = (text: string | Uint8Array) => text.length === 0 ? Effect.void : accepted(text)
   return {
     isTerminal: stream.isTTY === true,
-    colors: colorsOf(stream),
+    colors: colorsOf(stream.isTTY === true, process.env),
     get columns() {
       // A terminal of unknown size reports 0.
       return stream.isTTY === true && stream.columns > 0 ? stream.columns : undefined
