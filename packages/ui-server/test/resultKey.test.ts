@@ -1,7 +1,7 @@
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import { assert, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { resultKey } from "../src/internal/result/resultCache.ts"
+import { placeOf, resultKey } from "../src/internal/result/resultCache.ts"
 
 const viewOf = (result: object) =>
   TaskRunView.fromRow({
@@ -30,3 +30,8 @@ it.effect("the key of a result is short, however long the value is that its desc
     assert.strictEqual(keys[0], keys[2])
     assert.include(yield* resultKey(viewOf({ location: "s3://b/k" })), "s3://b/k")
   }))
+
+it("a location that is no text may be the value itself, and is no place", () => {
+  assert.isNull(placeOf(viewOf({ location: { k: 1 } })).location)
+  assert.strictEqual(placeOf(viewOf({ location: "s3://b/k" })).location, "s3://b/k")
+})

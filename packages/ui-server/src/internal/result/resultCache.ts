@@ -96,6 +96,9 @@ const locationOf = (descriptor: ResultDescriptor): string | null => {
     case "PrefectResult":
       // Here the location is the value itself.
       return null
+    case "CustomResult":
+      // A location that is no text may be the value, of any size.
+      return typeof descriptor.raw["location"] === "object" ? null : descriptor.location
     default:
       return descriptor.location ?? null
   }
