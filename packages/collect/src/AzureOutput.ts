@@ -13,9 +13,9 @@
  *
  * @since 0.1.0
  */
-import type { DefaultAzureCredentialOptions } from "@azure/identity"
+import type { DefaultAzureCredentialOptions, TokenCredential } from "@azure/identity"
 import type { BlobServiceClient as ServiceClient, RequestPolicyFactory } from "@azure/storage-blob"
-import { agentFor, type TlsOptions } from "@effect-prefect/api/Network"
+import { agentFor, type TlsOptions, withPrograms } from "@effect-prefect/api/Network"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -110,6 +110,10 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
         pipeline.factories.push(withoutErrors)
         return new BlobServiceClient(url, pipeline)
       }
+      const closing = yield* Effect.acquireRelease(
+        Effect.sync(() => new AbortController()),
+        (closing) => Effect.sync(() => closing.abort())
+      )
       // Credentials may come from this machine's own service, which has no https.
       const network: Policy = {
         name: "network",
@@ -124,9 +128,13 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
           ({ DefaultAzureCredential }) =>
             Effect.try({
               try: () => {
-                const credential = new DefaultAzureCredential({
+                const chain = new DefaultAzureCredential({
                   additionalPolicies: [{ policy: network, position: "perCall" }]
                 })
+                // Requests share a token, so that the end of one of them does not end a program that gives it.
+                const credential: TokenCredential = {
+                  getToken: (...args) => withPrograms(() => chain.getToken(...args), { signal: closing.signal })
+                }
                 if (!/^https?:$/.test(new URL(accountUrl).protocol)) throw new TypeError("no URL")
                 return make(new BlobServiceClient(accountUrl, credential))
               },

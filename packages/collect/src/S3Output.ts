@@ -14,7 +14,7 @@
  * @since 0.1.0
  */
 import type { CompletedPart, S3Client } from "@aws-sdk/client-s3"
-import { loadTls, type TlsOptions } from "@effect-prefect/api/Network"
+import { loadTls, sharedPrograms, type TlsOptions } from "@effect-prefect/api/Network"
 import type { Credentials } from "@effect-prefect/results/S3Storage"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -137,6 +137,7 @@ const storeOf = async (
   return {
     name,
     conditionHint: "choose one that supports If-None-Match on PUT, or collect to a folder",
+    credentials: sharedPrograms(() => client.config.credentials()),
     create: async (key, bytes, signal) => {
       for (let attempt = 1;; attempt++) {
         try {

@@ -1,4 +1,5 @@
 /** Stores that do not answer, or not to the end: each request of a collection has a limit, and ends with its caller. */
+import { sharedPrograms } from "@effect-prefect/api/Network"
 import * as AzureOutput from "@effect-prefect/collect/AzureOutput"
 import { CollectOutput } from "@effect-prefect/collect/CollectOutput"
 import * as GCSOutput from "@effect-prefect/collect/GCSOutput"
@@ -13,9 +14,14 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import { exec } from "node:child_process"
 import { once } from "node:events"
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer, type RequestListener } from "node:http"
 import { type AddressInfo, connect, createServer as createProxy } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { promisify } from "node:util"
 import { make, type ObjectStore } from "../src/internal/objectOutput.ts"
 import { startDatabase } from "./support/database.ts"
 
@@ -54,6 +60,36 @@ const joinWith = Effect.fnUntraced(function*<A, E>(fiber: Fiber.Fiber<A, E>, ste
     yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
   }
   return yield* Fiber.join(fiber)
+})
+
+describe("a program that gives the credentials of several requests", () => {
+  it.live("goes on for the others when one of them is interrupted", () =>
+    Effect.gen(function*() {
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "credentials-"))),
+        (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+      )
+      const [begun, end] = [join(folder, "begun"), join(folder, "end")]
+      let runs = 0
+      let key: string | undefined
+      const output = make({
+        ...silentStore([]),
+        credentials: sharedPrograms(async () => {
+          runs++
+          const { stdout } = await promisify(exec)(`touch ${begun}; until [ -e ${end} ]; do sleep 0.01; done; echo key`)
+          key = stdout
+        }),
+        create: async () => key === "key\n"
+      }, "")
+      const first = yield* Effect.forkChild(output.create("a", Stream.make(new Uint8Array(1))))
+      while (!existsSync(begun)) yield* Effect.sleep(5)
+      const second = yield* Effect.forkChild(output.create("b", Stream.make(new Uint8Array(1))))
+      yield* Effect.sleep(20)
+      yield* Fiber.interrupt(first)
+      writeFileSync(end, "")
+      yield* Fiber.join(second)
+      assert.deepStrictEqual([runs, key], [1, "key\n"])
+    }))
 })
 
 describe("a store that never ends its answer", () => {

@@ -19,6 +19,11 @@ export interface ObjectStore {
   readonly name: string
   /** The possible reason why conditional creation is not supported, and the remedy. */
   readonly conditionHint: string
+  /**
+   * Gets the credentials before a request, in one run for all requests that wait for them: a program that gives them ends
+   * with the last of these.
+   */
+  readonly credentials?: ((signal: AbortSignal) => Promise<unknown>) | undefined
   /** Creates an object; false when one with that key exists. */
   readonly create: (key: string, bytes: Uint8Array, signal: AbortSignal) => Promise<boolean>
   /** An object's bytes as they come. Throws what `isMissing` recognizes when there is no such object. */
@@ -147,8 +152,12 @@ export const make = (store: ObjectStore, prefix: string): Output => {
     Effect.suspend(() => {
       let moved = sent
       const request = Effect.tryPromise({
-        // Programs that a request asks for credentials end with it.
-        try: (signal) => Network.withPrograms(() => run(signal, (count) => moved += count), { signal }),
+        // Programs that a request asks for credentials end with it, except those that it shares.
+        try: (signal) =>
+          Network.withPrograms(async () => {
+            await store.credentials?.(signal)
+            return await run(signal, (count) => moved += count)
+          }, { signal }),
         catch: (cause) => new Attempted({ cause })
       })
       return Effect.raceFirst(
