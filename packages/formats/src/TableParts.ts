@@ -1,9 +1,10 @@
 /**
  * `TableParts`: a table read part by part, so that one that is larger than memory can be processed.
  *
- * The parts are the row groups of a Parquet file, and the record batches of an Arrow file (Feather 2) or stream. Of a
- * Parquet file, only the bytes of the requested columns are read, and no row group whose statistics rule out the
- * filter; of an Arrow file, whole batches are read.
+ * The parts are the row groups of a Parquet file, and the record batches of an Arrow file (Feather 2) or stream. Small row
+ * groups of a file of more than 256 are read together. Of a Parquet file, only the bytes of the requested columns are read,
+ * and no row group whose statistics rule out the filter, unless it is a small one between two others; of an Arrow file,
+ * whole batches are read.
  *
  * @since 0.1.0
  */

@@ -183,6 +183,35 @@ describe("row groups of one row", () => {
       assert.isBelow(asked, 5_000_000)
     }))
 
+  it.effect("come together in few parts, with their rows and without those that are ruled out", () =>
+    Effect.gen(function*() {
+      const rows = Array.from({ length: 700 }, (_, at) => ({ a: at, b: `t${at}` }))
+      const bytes = new Uint8Array(parquetWriteBuffer({
+        columnData: [{ name: "a", data: rows.map(({ a }) => a) }, { name: "b", data: rows.map(({ b }) => b) }],
+        kvMetadata: [{ key: "k", value: "v".repeat(200_000) }],
+        rowGroupSize: 1
+      }))
+      const read = (options: Partial<TableParts.Options>) =>
+        Effect.gen(function*() {
+          const parts = yield* TableParts.stream(TableParts.sourceOf(bytes), { maxBytes: 1 << 24, ...options })
+          const tables = yield* Stream.runCollect(parts!)
+          return { count: tables.length, rows: tables.flatMap((table) => table.toRows()) }
+        })
+      // Each would have the whole footer: 140 MB.
+      const all = yield* read({})
+      assert.isAtMost(all.count, 4)
+      assert.deepStrictEqual(all.rows, rows)
+      const some = yield* read({ columns: ["b"], filter: [{ column: "a", op: ">=", value: 130 }] })
+      assert.deepStrictEqual(some.rows, rows.slice(130).map(({ b }) => ({ b })))
+      const opened = yield* TableParts.open(TableParts.sourceOf(bytes), {
+        maxBytes: 1 << 24,
+        filter: [{ column: "a", op: "=", value: 650 }]
+      })
+      const [part, ...others] = yield* Stream.runCollect(opened!.parts)
+      assert.lengthOf(others, 0)
+      assert.deepStrictEqual((yield* part!.load).toRows(), [{ a: 650, b: "t650" }])
+    }))
+
   it.effect("more than the reader takes are refused with another way", () =>
     Effect.gen(function*() {
       const bytes = withFooter(fixture("groups.parquet"), (footer) => {

@@ -35,7 +35,7 @@ describe("the footer of a file of many columns", () => {
     const [checking, ending] = counted(repaired(footer, file))
     assert.isAtLeast(checking, 3 * count / most)
     assert.isUndefined(ending)
-    const [writing, made] = counted(footerOf(footer, group, new Map()))
+    const [writing, made] = counted(footerOf(footer, [group], new Map()))
     assert.isAtLeast(writing, count / most)
     const again = counted(readFooter(made.subarray(0, made.length - tailLength), start))[1]
     assert.deepStrictEqual(

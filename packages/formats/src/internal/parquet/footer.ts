@@ -328,16 +328,20 @@ const moved = (chunk: Chunk, by: number): Uint8Array => {
 }
 
 /**
- * The end of a file with one row group, or none: a footer, its length and the magic. `moves` contains the shift of each
+ * The end of a file with some row groups: a footer, its length and the magic. `moves` contains the shift of each
  * chunk; chunks that are not in the file keep their position.
  */
 export function* footerOf(
   footer: Footer,
-  group: Group | undefined,
+  groups: ReadonlyArray<Group>,
   moves: ReadonlyMap<Chunk, number>
 ): Steps<Uint8Array> {
-  const groups = group === undefined ? [] : [yield* encodeGroup(group, moves)]
-  return yield* ending(footer, groups, group?.numRows ?? 0)
+  const encoded: Array<Uint8Array> = []
+  for (const group of groups) {
+    encoded.push(yield* encodeGroup(group, moves))
+    yield
+  }
+  return yield* ending(footer, encoded, groups.reduce((sum, { numRows }) => sum + numRows, 0))
 }
 
 const isInterval = (element: ThriftStruct): boolean => element.integer(schemaFields.convertedType) === intervalType

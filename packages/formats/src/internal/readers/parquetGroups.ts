@@ -1,6 +1,7 @@
 /**
  * The row groups of a Parquet file, each read on its own: a file of one row group is assembled from its columns' bytes
- * and the footer, and read like any other. Only one row group is read at once, however large the file is.
+ * and the footer, and read like any other. Only one row group is read at once, however large the file is. Of very many,
+ * small ones are read together, because each assembled file has all of the footer that is not of row groups.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -44,7 +45,12 @@ const requireColumns = (names: ReadonlyArray<string>, columns: ReadonlyArray<str
   }
 }
 
-const fileOf = (footer: Footer, group: Group, chunks: ReadonlyArray<Chunk>, spans: ReadonlyArray<Span>) => {
+const fileOf = (
+  footer: Footer,
+  groups: ReadonlyArray<Group>,
+  chunks: ReadonlyArray<Chunk>,
+  spans: ReadonlyArray<Span>
+) => {
   const moves = new Map<Chunk, number>()
   let at = magic.length
   for (const span of spans) {
@@ -53,7 +59,7 @@ const fileOf = (footer: Footer, group: Group, chunks: ReadonlyArray<Chunk>, span
     }
     at += span.end - span.start
   }
-  return footerOf(footer, group, moves)
+  return footerOf(footer, groups, moves)
 }
 
 /** What the values of some columns, whose bytes were read, are expected to take, and the size of the largest. */
@@ -79,19 +85,21 @@ function* expected(
 const partOf = <E>(
   source: Source<E>,
   footer: Footer,
-  group: Group,
+  groups: ReadonlyArray<Group>,
   firstRow: number,
   { maxBytes }: Options,
   columns: ReadonlyArray<string> | undefined
 ): Part<E> => {
-  const chunks = columns === undefined ? group.chunks : group.chunks.filter(({ name }) => columns.includes(name))
+  const numRows = groups.reduce((sum, { numRows }) => sum + numRows, 0)
+  const all = groups.length === 1 ? groups[0]!.chunks : groups.flatMap(({ chunks }) => chunks)
+  const chunks = columns === undefined ? all : all.filter(({ name }) => columns.includes(name))
   const spans = merge(chunks)
   const byteLength = lengthOf(spans)
   const cost = chunks.reduce((sum, { cost }) => sum + cost, 0)
   return {
     byteLength,
     load: Effect.suspend(() => {
-      const most = Math.max(byteLength, cost, columns?.length === 0 ? group.numRows : 0)
+      const most = Math.max(byteLength, cost, columns?.length === 0 ? numRows : 0)
       if (most > maxBytes) return Effect.fail(tooLargeError(maxBytes, most))
       return Effect.flatMap(
         readSpans(source, spans),
@@ -99,7 +107,7 @@ const partOf = <E>(
           Effect.flatMap(
             giveWay(() => expected(chunks, pieces), formatError),
             (values) =>
-              Effect.flatMap(giveWay(() => fileOf(footer, group, chunks, spans), formatError), (ending) =>
+              Effect.flatMap(giveWay(() => fileOf(footer, groups, chunks, spans), formatError), (ending) =>
                 readParts(
                   [magic, ...pieces.map(({ bytes }) => bytes), ending],
                   maxBytes,
@@ -111,6 +119,27 @@ const partOf = <E>(
     })
   }
 }
+
+/** The most row groups of a file in which each is a part. */
+const fewGroups = 256
+
+/** Row groups of less than this are read together in a file of more, and the most of them: its reader takes 32 768. */
+const smallPart = 0x40000
+const mostGroups = 32_000
+
+/** The memory that the description of a column takes in an assembled file. */
+const chunkWeight = 64
+
+/** Where the next part is looked for: at a row group, which may have been read. */
+interface Next {
+  readonly index: number
+  readonly firstRow: number
+  readonly known: Group | undefined
+}
+
+/** What a row group takes, of those that are read together. */
+const weightOf = ({ chunks }: Group): number =>
+  chunks.reduce((sum, { cost, end, start }) => sum + Math.max(cost, end - start) + chunkWeight, chunkWeight)
 
 /** The row groups of a Parquet file; undefined for files of old writers, which can only be read whole. */
 export const openParquet = <E>(
@@ -128,17 +157,48 @@ export const openParquet = <E>(
     if (countsTooFew(footer)) return undefined
     const wanted = columns === undefined ? undefined : [...new Set([...columns, ...filter.map(({ column }) => column)])]
     yield* Effect.try({ try: () => requireColumns(footer.names, columns), catch: formatError })
-    const parts = Stream.paginate({ index: 0, firstRow: 0 }, ({ firstRow, index }) =>
+    // The whole footer, of which each part may have as much.
+    const limit = footer.groups.length <= fewGroups ? 0 : Math.min(Math.max(smallPart, bytes.length), maxBytes / 4)
+    const parts = Stream.paginate({ index: 0, firstRow: 0, known: undefined } as Next, ({ firstRow, index, known }) =>
       giveWay(
         function*() {
-          const span = footer.groups[index]
-          if (span === undefined) return [[], Option.none()] as const
-          const group = yield* groupOf(footer, span)
-          const next = Option.some({ index: index + 1, firstRow: firstRow + group.numRows })
+          const groups: Array<Group> = []
+          /** Those of them up to the last one that may have rows that match. */
+          let matching = 0
+          let weight = 0
+          let row = firstRow
+          let first = firstRow
+          let at = index
+          let after: Group | undefined
+          for (; at < footer.groups.length; at++) {
+            if (matching > 0 && limit === 0) {
+              break
+            }
+            const group = at === index && known !== undefined ? known : yield* groupOf(footer, footer.groups[at]!)
+            const more = weightOf(group)
+            if (matching > 0 && (weight + more > limit || groups.length === mostGroups)) {
+              after = group
+              break
+            }
+            const isWanted = group.numRows > 0 && mayMatch(group, footer, filter)
+            if (isWanted && groups.length === 0) {
+              first = row
+            }
+            row += group.numRows
+            if (isWanted || groups.length > 0) {
+              groups.push(group)
+              weight += more
+            }
+            if (isWanted) {
+              matching = groups.length
+            }
+            yield
+          }
+          const next = at < footer.groups.length
+            ? Option.some({ index: at, firstRow: row, known: after })
+            : Option.none()
           return [
-            group.numRows > 0 && mayMatch(group, footer, filter)
-              ? [partOf(source, footer, group, firstRow, options, wanted)]
-              : [],
+            matching > 0 ? [partOf(source, footer, groups.slice(0, matching), first, options, wanted)] : [],
             next
           ] as const
         },
@@ -147,7 +207,8 @@ export const openParquet = <E>(
     return {
       parts,
       empty: Effect.flatMap(
-        giveWay(() => footerOf(footer, undefined, new Map()), formatError),
+        giveWay(() =>
+          footerOf(footer, [], new Map()), formatError),
         (ending) =>
           readParts([magic, ending], maxBytes, wanted, {
             firstRow: 0,
