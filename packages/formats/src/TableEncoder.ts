@@ -35,11 +35,12 @@
 import { Decimal, PyDate, Timedelta, Timestamp } from "@effect-prefect/pickle"
 import * as Effect from "effect/Effect"
 import { type FormatError, undecodable } from "./FormatError.ts"
+import { longBuffers } from "./internal/arrow/longCells.ts"
 import { arrowFile, type ArrowType, type WrittenColumn as ArrowColumn } from "./internal/arrow/write.ts"
 import { heapLimit } from "./internal/node.ts"
 import { parquetFile, type WrittenColumn as ParquetColumn } from "./internal/parquet/write.ts"
 import { failure as projectionFailure } from "./internal/projection/failure.ts"
-import { partLength, project } from "./internal/projection/level.ts"
+import { base64Parts, partLength, project } from "./internal/projection/level.ts"
 import { flat, TextSink } from "./internal/projection/sinks.ts"
 import { TooManyValues, walk } from "./internal/projection/walk.ts"
 import { formatError, tooLarge } from "./internal/refusal.ts"
@@ -237,6 +238,16 @@ export function* csv(
   for (let row = 0; row < table.numRows; row++) {
     for (let i = 0; i < columns.length; i++) {
       const value = columns[i]!.at(row)
+      if (value instanceof Uint8Array && value.length > partLength) {
+        if (i > 0) out += ","
+        room.take(1 + Math.floor(value.length / 12))
+        // Base64 needs no quotation marks.
+        for (const part of base64Parts(value)) {
+          yield flat(out + part)
+          out = ""
+        }
+        continue
+      }
       let text = cellAtOnce(value, room)
       if (text === undefined) {
         const steps = cellSteps(value, room)
@@ -428,6 +439,9 @@ function* planOf(column: Column, room: Room): Steps<Plan> {
   }
 }
 
+/** The most characters of a name: it is encoded in one step, and repeated wherever the file describes its column. */
+const longestName = 0x100000
+
 /** The plans of columns with unique names, for formats and readers that look them up by name: `a`, `a_1`. */
 function* plansOf(table: Table, room: Room): Steps<ReadonlyArray<readonly [name: string, plan: Plan]>> {
   const taken = new Set<string>()
@@ -436,6 +450,11 @@ function* plansOf(table: Table, room: Room): Steps<ReadonlyArray<readonly [name:
   const plans: Array<readonly [name: string, plan: Plan]> = []
   for (const column of columnsOf(table)) {
     let name = column.name
+    if (name.length > longestName) {
+      throw undecodable(
+        `a column has a name of more than ${longestName} characters, which is too long for Parquet and Arrow: write CSV`
+      )
+    }
     let number = tried.get(name) ?? 1
     for (; taken.has(name); number++) name = `${column.name}_${number}`
     tried.set(column.name, number)
@@ -449,7 +468,12 @@ function* plansOf(table: Table, room: Room): Steps<ReadonlyArray<readonly [name:
 interface Part {
   readonly start: number
   readonly end: number
+  /** The columns, by their number, with a text or bytes above `longCell` there. */
+  readonly long: ReadonlySet<number>
 }
+
+/** Characters or bytes of a cell above which its column is encoded in steps. */
+const longCell = 0x40000
 
 /** Parts of at most `maxRows` rows, whose texts and bytes in a column are hardly longer than `maxLength`. */
 function* partsOf(
@@ -458,24 +482,30 @@ function* partsOf(
   maxRows: number,
   maxLength: number
 ): Steps<ReadonlyArray<Part>> {
-  const columns = plans.flatMap(([, plan]) => plan.type === "string" || plan.type === "bytes" ? [plan] : [])
+  const columns = plans.flatMap(([, plan], number) =>
+    plan.type === "string" || plan.type === "bytes" ? [{ number, length: plan.length }] : []
+  )
   const lengths = columns.map(() => 0)
   const parts: Array<Part> = []
   let start = 0
   let looked = 0
+  let long = new Set<number>()
   for (let row = 0; row < numRows; row++) {
     let isFull = row - start >= maxRows - 1
     for (let at = 0; at < columns.length; at++) {
       if (++looked % every === 0) yield
-      lengths[at]! += columns[at]!.length(row)
+      const length = columns[at]!.length(row)
+      lengths[at]! += length
+      if (length > longCell) long.add(columns[at]!.number)
       if (lengths[at]! >= maxLength) isFull = true
     }
     if (!isFull) continue
-    parts.push({ start, end: row + 1 })
+    parts.push({ start, end: row + 1, long })
     start = row + 1
+    long = new Set()
     lengths.fill(0)
   }
-  if (start < numRows) parts.push({ start, end: numRows })
+  if (start < numRows) parts.push({ start, end: numRows, long })
   return parts
 }
 
@@ -623,7 +653,9 @@ function* arrowSteps(
         buffers: plan.type === "string" || plan.type === "bytes" ? [validity, offsets, values] : [validity, values]
       }
     }
-    if (columns.push({ name, type: arrowType(plan), build }) % every === 0) yield
+    const buildLong = (start: number, end: number, grew: (length: number) => void) =>
+      longBuffers(plan.slice(start, end), grew)
+    if (columns.push({ name, type: arrowType(plan), build, buildLong }) % every === 0) yield
   }
   return yield* arrowFile(columns, parts, maxBytes)
 }

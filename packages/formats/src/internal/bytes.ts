@@ -108,11 +108,32 @@ export function* concatSteps(parts: ReadonlyArray<Uint8Array>): Steps<Uint8Array
   let at = 0
   let next = copiedAtOnce
   for (let index = 0; index < parts.length; index++) {
-    out.set(parts[index]!, at)
-    at += parts[index]!.length
+    let part = parts[index]!
+    for (; part.length > copiedAtOnce; part = part.subarray(copiedAtOnce)) {
+      out.set(part.subarray(0, copiedAtOnce), at)
+      at += copiedAtOnce
+      yield
+    }
+    out.set(part, at)
+    at += part.length
     if (at < next && index % piecesAtOnce !== piecesAtOnce - 1) continue
     next = at + copiedAtOnce
     yield
   }
   return out
+}
+
+const encoder = new TextEncoder()
+
+/** Characters that are encoded in one step. */
+const encodedAtOnce = 0x10000
+
+/** The UTF-8 of a text in pieces, none of which ends within a surrogate pair. */
+export function* utf8Pieces(text: string): Generator<Uint8Array, void> {
+  for (let at = 0; at < text.length;) {
+    let end = Math.min(text.length, at + encodedAtOnce)
+    if (end < text.length && (text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end--
+    yield encoder.encode(text.slice(at, end))
+    at = end
+  }
 }

@@ -25,6 +25,8 @@ export interface WrittenColumn {
   readonly name: string
   readonly type: ArrowType
   readonly build: (start: number, end: number) => Buffers
+  /** As `build`, in steps, where there are long texts or bytes. `grew` is told the length of them so far. */
+  readonly buildLong: (start: number, end: number, grew: (length: number) => void) => Steps<Buffers>
 }
 
 /** The members of the union Type. */
@@ -145,10 +147,18 @@ const magic = new TextEncoder().encode("ARROW1")
 /** Cells that are encoded in one step, at least a column of a record batch. */
 const cellsAtOnce = 20_000
 
+/** Rows that are a record batch. */
+interface Part {
+  readonly start: number
+  readonly end: number
+  /** The columns, by their number, that have long texts or bytes there. */
+  readonly long: ReadonlySet<number>
+}
+
 /** The bytes of a file with a record batch for each part, which has at least one row. */
 export function* arrowFile(
   columns: ReadonlyArray<WrittenColumn>,
-  parts: ReadonlyArray<{ readonly start: number; readonly end: number }>,
+  parts: ReadonlyArray<Part>,
   maxBytes = Infinity
 ): Steps<Uint8Array> {
   const pieces: Array<Uint8Array> = []
@@ -164,13 +174,18 @@ export function* arrowFile(
   yield* writeSchema(schema.out, columns, schema.reference)
   put(framed(schema.out))
   const blocks: Array<{ readonly offset: number; readonly headLength: number; readonly bodyLength: number }> = []
-  for (const { end, start } of parts) {
+  for (const { end, long, start } of parts) {
     const nodes: Array<Buffers> = []
     const body: Array<Uint8Array> = []
     let bodyLength = 0
     let cells = 0
-    for (const { build } of columns) {
-      const built = build(start, end)
+    for (const [at, { build, buildLong }] of columns.entries()) {
+      const before = length + bodyLength
+      const built = long.has(at)
+        ? yield* buildLong(start, end, (length) => {
+          if (before + length > maxBytes) tooLarge(maxBytes)
+        })
+        : build(start, end)
       nodes.push(built)
       for (const { buffer, byteLength, byteOffset } of built.buffers) {
         body.push(new Uint8Array(buffer, byteOffset, byteLength))

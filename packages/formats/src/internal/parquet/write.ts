@@ -6,6 +6,7 @@ import { concatSteps } from "../bytes.ts"
 import { tooLarge } from "../refusal.ts"
 import type { Steps } from "../steps.ts"
 import { fileFields, groupFields, magic, schemaFields } from "./footer.ts"
+import { longColumn } from "./longCells.ts"
 import { integer, list, ThriftStruct, thriftTypes } from "./thrift.ts"
 
 /** A column, as the library describes its type, and its values. */
@@ -18,6 +19,8 @@ export interface WrittenColumn {
 interface Part {
   readonly start: number
   readonly end: number
+  /** The columns, by their number, that have long texts or bytes there. */
+  readonly long?: ReadonlySet<number> | undefined
 }
 
 /** Cells that are encoded in one step, at least a column of a row group. */
@@ -26,6 +29,8 @@ const cellsAtOnce = 20_000
 /** The most columns of a slice, and the most chunks that its footer describes: 10 µs each. */
 const sliceColumns = 256
 const sliceChunks = 1_024
+
+const noColumns: ReadonlySet<number> = new Set()
 
 /** Bytes that are kept as a piece. A buffer that grows would be copied as a whole. */
 const pieceLength = 0x100000
@@ -54,7 +59,11 @@ export function* parquetFile(
   const sliceOf = (start: number) => {
     const ours = columns.slice(start, start + width)
     const schema = [{ name: "root", num_children: ours.length }, ...ours.map(({ element }) => element)]
-    return { columns: ours, writer: new ParquetWriter({ writer: new ByteWriter(), schema: schema as never }) }
+    return {
+      first: start,
+      columns: ours,
+      writer: new ParquetWriter({ writer: new ByteWriter(), schema: schema as never })
+    }
   }
   // A file without columns has a footer too.
   const slices: Array<ReturnType<typeof sliceOf>> = []
@@ -66,24 +75,57 @@ export function* parquetFile(
   }
   bytes.appendBytes(magic)
   const sizes: Array<number> = []
-  for (const { end, start } of parts) {
+  for (const { end, long = noColumns, start } of parts) {
     const before = bytes.offset
     const atOnce = Math.ceil(cellsAtOnce / (end - start))
-    for (const { columns, writer } of slices) {
+    for (const { columns, first, writer } of slices) {
       // The library makes a row group of the columns that it is given, of which one is made here.
       const chunks: (typeof writer.row_groups)[number]["columns"] = []
       let size = 0n
-      for (let at = 0; at < columns.length; at += atOnce) {
-        void writer.write({
-          columnData: columns.slice(at, at + atOnce).map(({ element: { name }, values }) => ({
-            name,
-            data: values.slice(start, end)
-          })),
-          rowGroupSize: end - start
-        })
-        const group = writer.row_groups.pop()!
-        for (const chunk of group.columns) chunks.push(chunk)
-        size += group.total_byte_size
+      for (let at = 0; at < columns.length;) {
+        const from = at++
+        if (long.has(first + from)) {
+          flush()
+          const { element, values } = columns[from]!
+          const fileOffset = bytes.offset
+          const { pieces: written, uncompressed } = yield* longColumn(
+            values.slice(start, end),
+            writer.compressors.SNAPPY,
+            (length) => {
+              if (fileOffset + length > maxBytes) tooLarge(maxBytes)
+            }
+          )
+          for (const piece of written) {
+            pieces.push(piece)
+            bytes.offset += piece.length
+          }
+          chunks.push({
+            file_offset: BigInt(fileOffset),
+            meta_data: {
+              type: "BYTE_ARRAY",
+              encodings: ["PLAIN"],
+              path_in_schema: [element.name],
+              codec: "SNAPPY",
+              num_values: BigInt(end - start),
+              total_compressed_size: BigInt(bytes.offset - fileOffset),
+              total_uncompressed_size: BigInt(uncompressed),
+              data_page_offset: BigInt(fileOffset)
+            }
+          })
+          size += BigInt(uncompressed)
+        } else {
+          while (at < columns.length && at < from + atOnce && !long.has(first + at)) at++
+          void writer.write({
+            columnData: columns.slice(from, at).map(({ element: { name }, values }) => ({
+              name,
+              data: values.slice(start, end)
+            })),
+            rowGroupSize: end - start
+          })
+          const group = writer.row_groups.pop()!
+          for (const chunk of group.columns) chunks.push(chunk)
+          size += group.total_byte_size
+        }
         if (bytes.index >= pieceLength) flush()
         if (bytes.offset > maxBytes) tooLarge(maxBytes)
         yield
