@@ -191,17 +191,32 @@ const dtype: Create = (_context, args) => {
   return copyOf(parsed)
 }
 
-const extentOfParts = ({ base, fields, shape }: DType): Extent => {
-  const inner = [...base === null ? [] : [base], ...fields?.map(({ dtype }) => dtype) ?? []].map(extentOf)
-  if (inner.length === 0) return { values: 1, depth: 0 }
-  const values = inner.reduce((sum, extent) => sum + extent.values, 0)
-  const depth = inner.reduce((deepest, extent) => Math.max(deepest, extent.depth), 0) + Math.max(1, shape?.length ?? 0)
+type Steps = Generator<undefined, void>
+
+/** Fields of a dtype that are read in one step. */
+const fieldsAtOnce = 4_096
+
+function* extentOfParts({ base, fields, shape }: DType): Generator<undefined, Extent> {
+  if (base === null && (fields === null || fields.length === 0)) return { values: 1, depth: 0 }
+  const ofBase = base === null ? undefined : extentOf(base)
+  let values = ofBase?.values ?? 0
+  let deepest = ofBase?.depth ?? 0
+  let count = 0
+  for (const { dtype } of fields ?? []) {
+    const extent = extentOf(dtype)
+    values += extent.values
+    deepest = Math.max(deepest, extent.depth)
+    if (++count % fieldsAtOnce === 0) yield
+  }
   // Of a size of zero the sizes before it remain.
-  return { values: (shape ?? []).reduce((product, n) => product * Math.max(1, n), values), depth }
+  return {
+    values: (shape ?? []).reduce((product, n) => product * Math.max(1, n), values),
+    depth: deepest + Math.max(1, shape?.length ?? 0)
+  }
 }
 
 /** The state of a dtype: (version, byte order, subdtype, names, fields, size, alignment, flags, metadata). */
-export const setDTypeState = (_context: Context, value: DType, state: unknown): void => {
+function* dtypeState(value: DType, state: unknown): Steps {
   if (!Array.isArray(state) || state.length < 5) return fail("BadValue", "a dtype without its state", "a tuple")
   // States before version 1 had no version field.
   const parts: ReadonlyArray<unknown> = typeof state[0] === "number" || typeof state[0] === "bigint"
@@ -223,6 +238,7 @@ export const setDTypeState = (_context: Context, value: DType, state: unknown): 
   if (Number.isSafeInteger(bytes) && bytes >= 0 && bytes <= maxItemSize) target.itemsize = bytes
   if (Array.isArray(names)) {
     const out: Array<DTypeField> = []
+    const copies = new Map<DType, DType>()
     for (const name of names) {
       const key = textOf(name)
       const field: unknown = fields instanceof Map
@@ -238,11 +254,13 @@ export const setDTypeState = (_context: Context, value: DType, state: unknown): 
       ) {
         return fail("BadValue", "a field of a dtype without its place", "a dtype and an offset inside the item")
       }
-      out.push({ name: key, dtype: copyOf(type), offset: at })
+      let copy = copies.get(type)
+      if (copy === undefined) copies.set(type, copy = copyOf(type))
+      if (out.push({ name: key, dtype: copy, offset: at }) % fieldsAtOnce === 0) yield
     }
     target.fields = out
   }
-  setExtent(value, extentOfParts(value))
+  setExtent(value, yield* extentOfParts(value))
   const metadata: unknown = parts[parts.length - 1]
   if ((value.kind === "M" || value.kind === "m") && Array.isArray(metadata)) {
     const [, unit] = metadata as ReadonlyArray<unknown>
@@ -253,6 +271,17 @@ export const setDTypeState = (_context: Context, value: DType, state: unknown): 
     }
   }
 }
+
+export const setDTypeState = (_context: Context, value: DType, state: unknown): void => {
+  for (const steps = dtypeState(value, state); steps.next().done !== true;);
+}
+
+/** The steps in which a dtype of very many fields gets its state; `undefined` for all others. */
+export const largeDTypeState = (value: unknown, state: unknown): Steps | undefined =>
+  value instanceof DType && Array.isArray(state) &&
+    state.some((part) => Array.isArray(part) && part.length > fieldsAtOnce)
+    ? dtypeState(value, state)
+    : undefined
 
 const emptyBytes = new Uint8Array(0)
 

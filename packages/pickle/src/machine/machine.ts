@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import { largeCall } from "../classes/large.ts"
+import { largeDTypeState } from "../classes/numpy.ts"
 import { type Context, inert } from "../context.ts"
 import { exceeded, fail, PickleError } from "../errors.ts"
 import { manyKeys, rememberKeys } from "../objectKeys.ts"
@@ -591,7 +592,9 @@ export class Machine implements Context {
     if (typeof target === "object" && target !== null) {
       const setter = stateSetterOf(target)
       if (setter !== undefined) {
-        setter(this, target, state)
+        const steps = largeDTypeState(target, state)
+        if (steps !== undefined) this.pending = steps
+        else setter(this, target, state)
         return
       }
       if (
