@@ -111,7 +111,7 @@ const stringBody = (text: string): number => {
   return stringHeader + Math.ceil(text.length * (highest > 0xff ? 2 : highest > 0x7f ? 1.5 : 1) / word) * word
 }
 
-/** A cell, some of which are checked only when they are read: who reads one that is damaged is told so. */
+/** A cell. Some are only checked when they are read, so a damaged one fails for its reader, not for this estimate. */
 const cellOf = (column: { readonly at: (row: number) => unknown }, row: number): unknown => {
   try {
     return column.at(row)

@@ -177,7 +177,7 @@ class OneByOne extends Server {
     this.#clients.forget(address, socket)
   }
 
-  /** Whether an address has so many connections that there are none for others. */
+  /** Whether an address has taken so many connections that none are left for others. */
   #isFullFor(address: string): boolean {
     return this.#clients.size > this.#maxConnections &&
       this.#clients.hasMoreThanItsPart(address, this.#maxConnections, isAnswered)

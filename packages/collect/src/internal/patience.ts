@@ -22,9 +22,9 @@ export const late = (moved: () => number): Effect.Effect<void> =>
   })
 
 /**
- * Statements for a number of bytes, which fail as `orElse` says when they take too long. The driver of a database lets
- * nobody interrupt it, and waits for one that has fallen silent: so they run in a fiber of their own, whose end neither the
- * limit nor an interruption waits for.
+ * Statements for a number of bytes, which fail as `orElse` says when they take too long. A database driver cannot be
+ * interrupted, and waits for a database that has fallen silent: the statements run in a fiber of their own, and neither the
+ * limit nor an interruption waits for its end.
  */
 export const within = <A, E, R, E2>(
   statements: Effect.Effect<A, E, R>,

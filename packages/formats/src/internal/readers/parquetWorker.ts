@@ -204,7 +204,7 @@ const open = async (
 /** The marker of the end of an Arrow stream. */
 const streamEnd = Buffer.from([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0])
 
-/** Streams below this size are joined, up to so many bytes. */
+/** Streams of fewer bytes are joined until they have as many. */
 const smallStream = 0x40000
 
 /** The streams of the batches of a file. Small ones are joined: each that is sent is compared with all others. */
@@ -262,7 +262,7 @@ const read = async (
     if (claim.size > maxBytes) return { _tag: "TooLarge" }
     const values = valuesOf(file)
     const options = {
-      // Of each row group, memory is taken for so many rows or all of the file, even if it has one.
+      // The library takes memory for this many rows, or for all rows of the file, in each row group, even in one of one row.
       batchSize: Math.max(1, Math.min(batchSize, claim.rows)),
       ...(columns === undefined ? {} : { columns: [...columns] })
     }
