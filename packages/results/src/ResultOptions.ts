@@ -46,7 +46,8 @@ export interface Options {
 }
 
 /** Other runtimes with a `process` may lack the module, or know no limit. */
-const v8 = globalThis.process?.getBuiltinModule?.("node:v8") as Partial<typeof import("node:v8")> | undefined
+const v8: { readonly getHeapStatistics?: () => { readonly heap_size_limit: number } } | undefined = globalThis.process
+  ?.getBuiltinModule?.("node:v8")
 
 /** The bytes that V8 may use for its heap; unknown in a browser. */
 const heapLimit = v8?.getHeapStatistics?.().heap_size_limit || Infinity

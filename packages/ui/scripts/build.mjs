@@ -75,7 +75,9 @@ export const build = async () => {
   files.set("icon.svg", readFileSync(join(root, "src", "icon.svg")))
   const inputs = [...Object.keys(main.metafile.inputs), ...Object.keys(worker.metafile.inputs)]
   files.set("LICENSES.txt", Buffer.from(licences(inputs)))
-  const sizes = Object.fromEntries([...files].map(([name, contents]) => [name, gzipSync(contents).length]))
+  const sizes = Object.fromEntries(
+    [...files].map(([name, contents]) => [name, gzipSync(contents, { level: 9 }).length])
+  )
   mkdirSync(join(dist, "assets"), { recursive: true })
   /** @param {string} name @param {string | Uint8Array} contents */
   const put = (name, contents) => {

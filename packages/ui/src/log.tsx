@@ -44,11 +44,9 @@ const extentOf = (text: string): { readonly lines: number; readonly end: number 
 /** A message of very many lines or characters is shown in part; the search finds the rest too. */
 const cut = (text: string): string => {
   const { end, lines } = extentOf(text)
-  return end === text.length
-    ? text
-    : lines <= maxLines
-    ? shownPart(text)
-    : `${text.slice(0, end)}\n… ${plural(text.slice(end + 1).split("\n").length, "more line")}`
+  return lines > maxLines
+    ? `${text.slice(0, end)}\n… ${plural(text.slice(end + 1).split("\n").length, "more line")}`
+    : shownPart(text)
 }
 
 /** The text with search matches marked. */

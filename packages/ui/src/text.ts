@@ -1,14 +1,13 @@
 /** Formats stored text, times and numbers for the page. */
 
-const invisible = /[\p{Cc}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/u
-const invisibleAll = /[\p{Cc}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu
+const invisible = /[\p{Cc}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu
 
 /**
  * Text with control and bidirectional characters made visible, which would otherwise hide or reorder it. Line ends and
  * tabs are kept with `multiline`.
  */
 export const visibleAll = (text: string, multiline = false): string =>
-  !invisible.test(text) ? text : text.replace(invisibleAll, (character) => {
+  text.replace(invisible, (character) => {
     if (multiline && (character === "\n" || character === "\t")) return character
     const code = character.codePointAt(0) ?? 0
     return code < 0x20
@@ -33,25 +32,14 @@ export const visible = (text: string, multiline = false): string => visibleAll(s
 /** Text without the colours and cursor movements of terminals. */
 export const withoutAnsi = (text: string): string => text.replace(/\p{Cc}\[[0-9;?]{0,32}[ -/]{0,8}[@-~]/gu, "")
 
-const two = (n: number): string => String(n).padStart(2, "0")
-
 export type Zone = "UTC" | "local"
 
 /** `2022-03-01 12:00:08` in a zone; the text itself when it is not a time. */
 export const timeText = (iso: string, zone: Zone): string => {
   const date = new Date(iso)
   if (Number.isNaN(date.getTime())) return visible(iso)
-  const [y, mo, d, h, mi, s] = zone === "UTC"
-    ? [
-      date.getUTCFullYear(),
-      date.getUTCMonth(),
-      date.getUTCDate(),
-      date.getUTCHours(),
-      date.getUTCMinutes(),
-      date.getUTCSeconds()
-    ]
-    : [date.getFullYear(), date.getMonth(), date.getDate(), date.getHours(), date.getMinutes(), date.getSeconds()]
-  return `${y}-${two(mo! + 1)}-${two(d!)} ${two(h!)}:${two(mi!)}:${two(s!)}`
+  const shift = zone === "UTC" ? 0 : date.getTimezoneOffset() * 60_000
+  return new Date(date.getTime() - shift).toISOString().replace(/T(.{8}).*/, " $1")
 }
 
 const withoutZero = (text: string): string => text.replace(/ 0 (?:s|min|h)$/, "")

@@ -140,6 +140,9 @@ describe("text", () => {
   })
   it("shows times and durations", () => {
     assert.strictEqual(timeText("2022-03-01T12:00:08.5+00:00", "UTC"), "2022-03-01 12:00:08")
+    assert.strictEqual(timeText("0001-02-03T04:05:06Z", "UTC"), "0001-02-03 04:05:06")
+    const time = "2022-07-01T12:00:08.5+00:00"
+    assert.strictEqual(timeText(time, "local"), new Date(time).toLocaleString("sv"))
     assert.strictEqual(timeText("not a time", "UTC"), "not a time")
     assert.deepStrictEqual(
       [250, 59_000, 61_000, 120_000, 3_700_000, 7_200_000, 90_000_000, 172_800_000, 1.041e13].map(durationText),

@@ -11,7 +11,7 @@ export const zlib = builtin?.("node:zlib")
 export const crypto = builtin?.("node:crypto")
 
 /** Other runtimes with a `process` may lack the module, or know no limit. */
-const v8 = builtin?.("node:v8") as Partial<typeof import("node:v8")> | undefined
+const v8: { readonly getHeapStatistics?: () => { readonly heap_size_limit: number } } | undefined = builtin?.("node:v8")
 
 /** The bytes that V8 may use for its heap; unknown in a browser. */
 export const heapLimit: number = v8?.getHeapStatistics?.().heap_size_limit || Infinity

@@ -77,7 +77,7 @@ const read = async (prefix: string): Promise<ReadonlyMap<string, Asset>> => {
     const raw = await readFile(join(dist, file))
     const body = file === "index.html" ? Buffer.from(raw.toString("utf8").replaceAll(basePlaceholder, prefix)) : raw
     const type = types[file.slice(file.lastIndexOf(".") + 1)] ?? "application/octet-stream"
-    assets.set(file, { body, zipped: gzipSync(body), type })
+    assets.set(file, { body, zipped: gzipSync(body, { level: 9 }), type })
   }
   return assets
 }
