@@ -1,49 +1,38 @@
-/** V8 becomes very slow at objects of more than eight million keys: a pickle of such a dict is refused before. */
-import { PickleError } from "@effect-prefect/pickle"
+import { PyDict, PySet, Tuple } from "@effect-prefect/pickle"
 import { assert, describe, it } from "@effect/vitest"
-import { Machine } from "../src/machine/machine.ts"
-import { Dict } from "../src/values/dict.ts"
 
-const machine = () => new Machine(new Uint8Array(0), 0, {})
-const million = 1_000_000
+/** More than the keys that one table has. */
+const count = 34_000
 
-const refused = (body: () => void): PickleError => {
-  try {
-    body()
-  } catch (error) {
-    assert.instanceOf(error, PickleError)
-    return error as PickleError
-  }
-  return assert.fail("it is not refused")
-}
+const keys: ReadonlyArray<readonly [name: string, of: (n: number) => unknown, equal: (n: number) => unknown]> = [
+  ["tuples", (n) => new Tuple<unknown>(n, "x"), (n) => new Tuple<unknown>(n + 0, "x")],
+  ["large integers", (n) => 2n ** 70n + BigInt(n), (n) => BigInt(n) + 2n ** 70n],
+  ["bytes", (n) => Uint8Array.of(n & 255, n >> 8), (n) => new Uint8Array([n & 255, n >> 8])]
+]
 
-describe("the keys of a dict object", () => {
-  it("may be eight million", () => {
-    const one = machine()
-    const dict = new Dict()
-    for (let count = 0; count < 8 * million; count += 1_000) one.grown(dict, 1_000)
-    const error = refused(() => one.grown(dict, 400_000))
-    assert.strictEqual(error.reason, "LimitExceeded")
-    assert.include(error.found, "a dict of more keys")
-  })
-
-  it("are counted when they are set one by one, and among those of many other dicts", () => {
-    const one = machine()
-    const dict = new Dict()
-    for (let count = 0; count < 5; count++) one.grown(new Dict(), million)
-    const error = refused(() => {
-      for (let count = 0; count < 5 * million; count++) {
-        one.grown(dict, 1)
-        if (count % 16 === 0) one.grown(new Dict(), 1)
-      }
-    })
-    assert.strictEqual(error.reason, "LimitExceeded")
-  })
-
-  it("may be any number in many dicts", () => {
-    const one = machine()
-    assert.doesNotThrow(() => {
-      for (let count = 0; count < 20 * million; count += 100) one.grown(new Dict(), 100)
-    })
+describe("collections of very many keys that are compared as in Python", () => {
+  it.each(keys)("%s", (_, of, equal) => {
+    const dict = new PyDict<unknown, number>()
+    const set = new PySet<unknown>()
+    for (let n = 0; n < count; n++) {
+      dict.set(of(n), n)
+      set.add(of(n))
+    }
+    // Of the first ones, of those about the size at which more tables are made, and of the last ones.
+    for (const n of [0, 1, 32_767, 32_768, 32_769, count - 1]) {
+      assert.strictEqual(dict.get(equal(n)), n)
+      dict.set(equal(n), -n - 1)
+      set.add(equal(n))
+    }
+    assert.deepStrictEqual([dict.size, set.size], [count, count])
+    assert.strictEqual(dict.get(of(32_768)), -32_769)
+    assert.strictEqual(dict.has(of(count)), false)
+    for (const n of [0, 32_767, count - 1]) {
+      assert.isTrue(dict.delete(equal(n)) && set.delete(equal(n)))
+      assert.isFalse(dict.has(of(n)) || set.has(of(n)) || dict.delete(of(n)))
+    }
+    assert.deepStrictEqual([dict.size, set.size], [count - 3, count - 3])
+    dict.set(of(0), 7)
+    assert.deepStrictEqual([...dict].at(-1), [of(0), 7])
   })
 })

@@ -162,6 +162,56 @@ export const keyPart = (value: unknown, budget: EqualityBudget): string => {
   return String(key)
 }
 
+/** The most keys of one Map, and the number of Maps that more are divided into. */
+const firstKeys = 0x8000
+const parts = 8
+
+/** The Map that has a key; -1 for keys that stay in the first one, of which there are few. */
+const partOf = (key: unknown): number => {
+  if (typeof key === "bigint") return Number(BigInt.asUintN(3, key))
+  if (typeof key !== "string") return -1
+  const { length } = key
+  const middle = key.charCodeAt(length >> 1)
+  return (length + middle * 7 + key.charCodeAt(length - 2) * 31 + key.charCodeAt(length - 3) * 61) & (parts - 1)
+}
+
+/**
+ * A Map that grows in small steps once it is large: V8 copies a whole table when it grows, and that of the collection, which
+ * has as many keys, grows at the same time.
+ */
+class KeyMap {
+  private readonly first = new Map<unknown, unknown>()
+  private rest: Array<Map<unknown, unknown>> | null = null
+
+  private mapOf(key: unknown): Map<unknown, unknown> {
+    if (this.rest === null) return this.first
+    const part = partOf(key)
+    return part < 0 ? this.first : this.rest[part]!
+  }
+  has(key: unknown): boolean {
+    return this.mapOf(key).has(key)
+  }
+  get(key: unknown): unknown {
+    return this.mapOf(key).get(key)
+  }
+  set(key: unknown, value: unknown): void {
+    if (this.rest === null && this.first.size >= firstKeys) {
+      const rest = Array.from({ length: parts }, () => new Map<unknown, unknown>())
+      for (const [known, stored] of this.first) {
+        const part = partOf(known)
+        if (part < 0) continue
+        rest[part]!.set(known, stored)
+        this.first.delete(known)
+      }
+      this.rest = rest
+    }
+    this.mapOf(key).set(key, value)
+  }
+  delete(key: unknown): void {
+    this.mapOf(key).delete(key)
+  }
+}
+
 /**
  * The keys of one dict or set on whose equality a JavaScript Map and Python disagree.
  *
@@ -169,7 +219,7 @@ export const keyPart = (value: unknown, budget: EqualityBudget): string => {
  */
 export class Aliases {
   /** From canonical key to stored key. */
-  readonly keys = new Map<unknown, unknown>()
+  readonly keys = new KeyMap()
   /** From text to the stored key that equals it and is no string; `null` while there is none, as nearly always. */
   texts: Map<string, unknown> | null = null
 
