@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import { exec, execFileSync, spawn } from "node:child_process"
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync } from "node:fs"
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
@@ -30,7 +30,7 @@ const hanging = () => {
     }
   }
   const use = () => promisify(exec)(`sleep 600 & echo $! > ${file}; wait`)
-  return { use, started }
+  return { file, use, started }
 }
 
 const isRunning = (pid: number): boolean => {
@@ -41,6 +41,15 @@ const isRunning = (pid: number): boolean => {
     return false
   }
 }
+/** Whether the command of a process has a text. */
+const isNamed = (text: string): boolean =>
+  readdirSync("/proc").some((pid) => {
+    try {
+      return readFileSync(`/proc/${Number(pid)}/cmdline`, "utf8").includes(text)
+    } catch {
+      return false
+    }
+  })
 const gone = async (pid: number): Promise<void> => {
   while (isRunning(pid)) await new Promise((resolve) => setTimeout(resolve, 5))
 }
@@ -65,6 +74,20 @@ describe.skipIf(process.platform !== "linux")("programs that give credentials", 
     controller.abort()
     assert.strictEqual((await ended)?.name, "AbortError")
     await gone(pid)
+  })
+
+  it("end when they are started after the signal", async () => {
+    const [first, second] = [hanging(), hanging()]
+    const controller = new AbortController()
+    const ended = Network.withPrograms(() => first.use().catch(second.use), { signal: controller.signal }).catch(
+      () => {}
+    )
+    await first.started()
+    controller.abort()
+    await ended
+    // It may be ended before it has started its own.
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    assert.isFalse(isNamed(second.file))
   })
 
   it("serve all that wait for them, and end when the last of these leaves", async () => {

@@ -17,17 +17,24 @@ export class ProgramTimeout extends Error {
   override readonly name = "ProgramTimeout"
 }
 
-type Programs = Set<ChildProcess>
+class Programs extends Set<ChildProcess> {
+  /** Whether nobody waits for them any more: an SDK whose program was ended may start the next one. */
+  isOver = false
+}
 
 const current = hooks === undefined ? undefined : new hooks.AsyncLocalStorage<Programs>()
 
 /** All that run now, which are ended with the process. */
-const running: Programs = new Set()
+const running = new Programs()
 
-/** The processes that a process started, and those that they started. Linux tells of them. */
+/**
+ * The processes that a process started, and those that they started. Linux tells of them. All are stopped, so that none starts
+ * another meanwhile.
+ */
 const descendants = (pid: number): ReadonlyArray<number> => {
   const found: Array<number> = []
   try {
+    process.kill(pid, "SIGSTOP")
     for (const thread of fs!.readdirSync(`/proc/${pid}/task`)) {
       for (const word of fs!.readFileSync(`/proc/${pid}/task/${thread}/children`, "latin1").split(" ")) {
         const child = Number(word)
@@ -66,6 +73,7 @@ const watch = (): void => {
     if (programs === undefined || child === undefined) return
     programs.add(child)
     running.add(child)
+    if (programs.isOver) child.once("spawn", () => end(programs))
     child.once("exit", () => {
       programs.delete(child)
       running.delete(child)
@@ -85,15 +93,19 @@ export const withPrograms = async <A>(
   if (current === undefined || diagnostics === undefined) return use()
   signal?.throwIfAborted()
   watch()
-  const programs: Programs = new Set()
+  const programs = new Programs()
   let timer: ReturnType<typeof setTimeout> | undefined
   let onAbort = () => {}
   const ended = new Promise<never>((_, reject) => {
+    const over = (reason: unknown) => {
+      programs.isOver = true
+      reject(reason)
+    }
     timer = setTimeout(() => {
-      if (programs.size > 0) reject(new ProgramTimeout(`it did not end within ${millis / 1000} seconds`))
+      if (programs.size > 0) over(new ProgramTimeout(`it did not end within ${millis / 1000} seconds`))
     }, millis)
     timer.unref()
-    onAbort = () => reject(signal!.reason)
+    onAbort = () => over(signal!.reason)
     signal?.addEventListener("abort", onAbort, { once: true })
   })
   try {
