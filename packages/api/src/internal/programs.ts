@@ -18,7 +18,7 @@ export class ProgramTimeout extends Error {
 }
 
 class Programs extends Set<ChildProcess> {
-  /** Whether nobody waits for them any more: an SDK whose program was ended may start the next one. */
+  /** Whether nobody waits for them any more. An SDK may start another program when one was ended. */
   isOver = false
 }
 

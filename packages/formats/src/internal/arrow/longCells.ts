@@ -7,7 +7,7 @@ import type { Buffers } from "./write.ts"
 const cellsAtOnce = 2_048
 const piecesAtOnce = 16
 
-/** The buffers of texts or bytes that may be missing. `grew` is told the length of their values so far. */
+/** The buffers of texts or bytes that may be missing. `grew` is called with the length of the values so far. */
 export function* longBuffers(cells: ReadonlyArray<unknown>, grew: (length: number) => void): Steps<Buffers> {
   const offsets = new Int32Array(cells.length + 1)
   const validity = new Uint8Array(Math.ceil(cells.length / 8))

@@ -25,7 +25,7 @@ export interface WrittenColumn {
   readonly name: string
   readonly type: ArrowType
   readonly build: (start: number, end: number) => Buffers
-  /** As `build`, in steps, where there are long texts or bytes. `grew` is told the length of them so far. */
+  /** As `build`, in steps, for long texts or bytes. `grew` is called with the length of the values so far. */
   readonly buildLong: (start: number, end: number, grew: (length: number) => void) => Steps<Buffers>
 }
 

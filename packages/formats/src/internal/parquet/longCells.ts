@@ -82,7 +82,7 @@ class Compressed {
   }
 }
 
-/** A page of plain texts or bytes that may be missing. `grew` is told what it has become so far. */
+/** A page of plain texts or bytes that may be missing. `grew` is called with its compressed length so far. */
 export function* longColumn(
   values: ReadonlyArray<unknown>,
   compress: (bytes: Uint8Array) => Uint8Array,
